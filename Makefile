@@ -1,0 +1,159 @@
+# Every command that a person types. `make` alone prints them.
+
+# Versions of the tools, so that everybody's findings are the same.
+CARGO_DENY    := 0.20.2
+CARGO_MACHETE := 0.9.2
+
+COMPOSE := docker compose --env-file .env.compose
+STORES  := db redis minio
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+##@ Everyday
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run server
+run: ## Build and serve at http://localhost:8000
+	cargo run --release --locked -- serve
+server: run ## The same as run
+
+.PHONY: deps
+deps: ## Fetch the dependencies and install the tools of `make ci`
+	cargo fetch --locked
+	@cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY)' || \
+		cargo install --locked cargo-deny@$(CARGO_DENY)
+	@cargo machete --version 2>/dev/null | grep -qx '$(CARGO_MACHETE)' || \
+		cargo install --locked cargo-machete@$(CARGO_MACHETE)
+
+##@ Tests
+
+.PHONY: test
+test: ## Run the whole suite on the embedded and on the distributed stores; TEST_ARGS go to cargo
+	scripts/test.sh $(TEST_ARGS)
+
+.PHONY: test-setup
+test-setup: ## Fetch, install and try what `make test` needs; nothing stays running
+	cargo fetch --locked
+	scripts/with-stores.sh sh -c 'printf "ready: %s\n" "$$TEST_DATABASE_URL" "$$TEST_CACHE_URL"'
+
+.PHONY: unit-tests
+unit-tests: ## Run the tests that need no store
+	cargo test --workspace --lib --locked $(TEST_ARGS)
+
+.PHONY: integration-tests
+integration-tests: ## Run tests/it on the embedded and on the distributed stores
+	scripts/test.sh --test it $(TEST_ARGS)
+
+.PHONY: bench
+bench: ## Measure the release build and keep the result; BENCH_ARGS go to the benchmark
+	cargo build --release --locked
+	RUN_HANDLER_ENV=test scripts/with-stores.sh cargo bench --locked --bench runs -- $(BENCH_ARGS)
+
+##@ Quality
+
+.PHONY: fmt format
+fmt: ## Format the code
+	cargo fmt --all
+format: fmt ## The same as fmt
+
+.PHONY: lint
+lint: ## Check the format and run clippy
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: lint-fix
+lint-fix: ## Format, and apply what clippy can repair by itself
+	cargo clippy --workspace --all-targets --locked --fix --allow-dirty --allow-staged
+	cargo fmt --all
+
+.PHONY: doc
+doc: ## Build the documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Advisories come from the internet. Only being unable to fetch them is forgiven, never a finding.
+.PHONY: deny
+deny: ## Check licences, banned crates, sources and security advisories
+	cargo deny --locked check bans licenses sources
+	@if reason=$$(cargo deny --locked fetch db 2>&1); then \
+		cargo deny --locked check --disable-fetch advisories; \
+	else \
+		case $$reason in \
+			*'failed to fetch'*) printf 'advisories SKIPPED:\n%s\n' "$$reason" ;; \
+			*) printf '%s\n' "$$reason"; exit 1 ;; \
+		esac; \
+	fi
+
+.PHONY: machete
+machete: ## Look for dependencies that nothing uses
+	cargo machete
+
+.PHONY: ci
+ci: deps lint doc deny machete test ## Everything that has to pass before a merge
+
+##@ Docker and databases
+
+# Passwords are made once. The volumes remember them: after deleting this file also `docker compose down --volumes`.
+.env.compose:
+	@umask 077; \
+	for name in POSTGRES_PASSWORD REDIS_PASSWORD MINIO_ROOT_PASSWORD JWT_SECRET; do \
+		printf '%s=%s\n' "$$name" "$$(od -An -N32 -v -tx1 /dev/urandom | tr -d ' \n')"; \
+	done >$@.new && mv $@.new $@
+
+.PHONY: up
+up: .env.compose ## Build the image, start it with PostgreSQL, Redis and MinIO, at http://localhost:8000
+	$(COMPOSE) up --detach --build --wait
+
+.PHONY: down
+down: .env.compose ## Stop all of it; the data stays
+	$(COMPOSE) down
+
+.PHONY: db-up
+db-up: .env.compose ## Start PostgreSQL, Redis and MinIO alone
+	$(COMPOSE) up --detach --wait $(STORES)
+	@echo "To use them from here: make db-env >> .env"
+
+.PHONY: db-down
+db-down: .env.compose ## Stop them; the data stays
+	$(COMPOSE) rm --stop --force $(STORES)
+
+.PHONY: db-env
+db-env: .env.compose ## Print the lines of .env that use them
+	@. ./.env.compose; printf '%s\n' \
+		"DATABASE_URL=postgres://runyard:$$POSTGRES_PASSWORD@127.0.0.1:5432/runyard" \
+		"CACHE_URL=redis://:$$REDIS_PASSWORD@127.0.0.1:6379/0" \
+		"BLOB_URL=s3://runs" \
+		"AWS_ENDPOINT_URL=http://127.0.0.1:9000" \
+		"AWS_ACCESS_KEY_ID=runyard" \
+		"AWS_SECRET_ACCESS_KEY=$$MINIO_ROOT_PASSWORD" \
+		"JWT_SECRET=$$JWT_SECRET"
+
+.PHONY: db-migrate
+db-migrate: ## Apply the missing migrations (`make run` does so too)
+	cargo run --locked -- migrate up
+
+.PHONY: db-downgrade
+db-downgrade: ## Take the latest migration back
+	cargo run --locked -- migrate down
+
+.PHONY: docker-build
+docker-build: ## Build the image runyard:latest
+	docker build --tag runyard:latest .
+
+##@ Generated files
+
+.PHONY: openapi
+openapi: ## Write docs/openapi.json
+	@mkdir -p docs
+	cargo run --quiet --locked -- openapi >target/openapi.json
+	mv target/openapi.json docs/openapi.json
+
+.PHONY: env-example
+env-example: ## Write .env.example
+	cargo run --quiet --locked -- env-example >target/env-example
+	mv target/env-example .env.example
