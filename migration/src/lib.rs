@@ -1,0 +1,18 @@
+//! The ordered list of the schema's steps, and nothing else; a released step is never edited.
+
+use sea_orm_migration::MigrationTrait;
+pub use sea_orm_migration::{Migration as Step, MigrationStatus, MigratorTrait};
+
+mod m20261121_000001_create_accounts;
+mod m20261121_000002_create_runs;
+
+/// Applies the steps in their order, and takes them back in the other.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261121_000001_create_accounts::Migration), Box::new(m20261121_000002_create_runs::Migration)]
+    }
+}
