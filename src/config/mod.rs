@@ -1,0 +1,248 @@
+//! The one configuration: every field is an environment variable and a flag, its doc comment is its documentation
+//! and its type is its validation.
+//!
+//! Nothing else in the crate reads the environment. `.env.example` and the table in `docs/OPERATIONS.md` are
+//! printed from here.
+
+mod document;
+mod values;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+pub use document::{env_example, markdown_table};
+pub use values::{BlobUrl, CacheUrl, DatabaseUrl, Interval, LogFormat, Signup};
+
+/// Runyard keeps every run of an LLM application with its full inputs and outputs.
+#[derive(Debug, Parser)]
+#[command(name = "runyard", version, about)]
+pub struct Cli {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to do it.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the program can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Bring the database's schema up or down, or say where it is.
+    Migrate {
+        /// Which way.
+        #[command(subcommand)]
+        direction: Direction,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Manage users.
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        action: UserAction,
+    },
+    /// Print the effective configuration, secrets starred, and reach every store.
+    Check,
+    /// Ask the server of this configuration whether it is ready; the exit status is the answer.
+    Health,
+    /// Print `.env.example`.
+    EnvExample,
+    /// Print the configuration table of `docs/OPERATIONS.md`.
+    ConfigTable,
+}
+
+/// Ways of a migration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Direction {
+    /// Apply everything that is missing.
+    Up,
+    /// Take the latest step back.
+    Down,
+    /// List the steps and whether they are applied.
+    Status,
+}
+
+/// What can be done to users from the command line.
+#[derive(Debug, Clone, Subcommand)]
+pub enum UserAction {
+    /// Create a user with a workspace, also when sign-up is closed; the password comes from standard input.
+    Create {
+        /// The user's e-mail address.
+        email: String,
+    },
+}
+
+/// The effective configuration of one process.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env, global = true, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, env, global = true, default_value_t = 8000)]
+    pub port: u16,
+    /// Folder under which everything embedded lives.
+    #[arg(long, env, global = true, default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// Database: `sqlite://PATH` or `postgres://…`; unset: `runyard.db` in `DATA_DIR`.
+    #[arg(long, env, global = true)]
+    pub database_url: Option<DatabaseUrl>,
+    /// Most connections to the database at once.
+    #[arg(long, env, global = true, default_value_t = 16)]
+    pub database_connections: u32,
+    /// Blob store: `file://PATH` or `s3://bucket/prefix`; unset: `blobs` in `DATA_DIR`.
+    #[arg(long, env, global = true)]
+    pub blob_url: Option<BlobUrl>,
+    /// Cache: `memory://` (this process alone) or `redis://…`, `rediss://…` (every replica).
+    #[arg(long, env, global = true, default_value = "memory://")]
+    pub cache_url: CacheUrl,
+    /// Longest that a cached entry lives.
+    #[arg(long, env, global = true, default_value = "10m")]
+    pub cache_ttl: Interval,
+    /// Bytes that the in-process cache may hold.
+    #[arg(long, env, global = true, default_value = "24MiB")]
+    pub cache_bytes: ByteSize,
+    /// Apply missing migrations on start.
+    #[arg(long, env, global = true, default_value_t = true, action = clap::ArgAction::Set)]
+    pub migrate: bool,
+    /// Longest that one call to a store may take.
+    #[arg(long, env, global = true, default_value = "10s")]
+    pub upstream_timeout: Interval,
+    /// Longest that work in hand may take to finish after SIGTERM.
+    #[arg(long, env, global = true, default_value = "30s")]
+    pub shutdown_timeout: Interval,
+    /// Least level that is logged, as `error|warn|info|debug|trace` or a filter such as `info,runyard=debug`.
+    #[arg(long, env, global = true, default_value = "info")]
+    pub log_level: String,
+    /// Form of the log; unset: text on a terminal, JSON otherwise.
+    #[arg(long, env, global = true)]
+    pub log_format: Option<LogFormat>,
+    /// The standard `AWS_*` variables of the blob store.
+    #[command(flatten)]
+    pub aws: AwsConfig,
+    /// Who may come in.
+    #[command(flatten)]
+    pub auth: AuthConfig,
+    /// Every bound of what the server takes.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Access to S3, from the variables that every S3 tool reads.
+#[derive(Debug, Clone, Args)]
+pub struct AwsConfig {
+    /// Endpoint of an S3-compatible store such as MinIO; unset: AWS's own.
+    #[arg(long, env, global = true)]
+    pub aws_endpoint_url: Option<String>,
+    /// Region of the bucket.
+    #[arg(long, env, global = true, default_value = "us-east-1")]
+    pub aws_region: String,
+    /// Access key; required with `s3://`.
+    #[arg(long, env, global = true)]
+    pub aws_access_key_id: Option<String>,
+    /// Secret of the access key.
+    #[arg(long, env, global = true, hide_env_values = true)]
+    pub aws_secret_access_key: Option<SecretString>,
+    /// Session token of temporary credentials.
+    #[arg(long, env, global = true, hide_env_values = true)]
+    pub aws_session_token: Option<SecretString>,
+}
+
+/// Who may come in, and for how long.
+#[derive(Debug, Clone, Args)]
+pub struct AuthConfig {
+    /// Secret of the tokens, 32 bytes at least; several, separated by commas, all verify and the first one signs.
+    /// Unset: made on first start and kept in `DATA_DIR` when the database is embedded, required otherwise.
+    #[arg(long, env, global = true, hide_env_values = true)]
+    pub jwt_secret: Option<SecretString>,
+    /// Whether strangers may sign up.
+    #[arg(long, env, global = true, default_value = "open")]
+    pub signup: Signup,
+    /// How long an access token is good for.
+    #[arg(long, env, global = true, default_value = "15m")]
+    pub token_ttl: Interval,
+    /// How long a session can be continued with its refresh token.
+    #[arg(long, env, global = true, default_value = "30d")]
+    pub session_ttl: Interval,
+    /// Cost of a password hash: each step up doubles its time.
+    #[arg(long, env, global = true, default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=16))]
+    pub password_cost: u32,
+    /// Password hashes computed at once; the rest waits.
+    #[arg(long, env, global = true, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub password_concurrency: u32,
+    /// Password hashes that may wait; beyond, sign-in answers 503.
+    #[arg(long, env, global = true, default_value_t = 256)]
+    pub password_queue: u32,
+    /// Trust the last address of `X-Forwarded-For`: only behind a proxy that sets it.
+    #[arg(long, env, global = true, default_value_t = false, action = clap::ArgAction::Set)]
+    pub trust_forwarded_for: bool,
+}
+
+/// Every bound of what the server takes; beyond each is one clear error.
+#[derive(Debug, Clone, Args)]
+pub struct Limits {
+    /// Largest body of one request, decoded.
+    #[arg(long, env, global = true, default_value = "512MiB")]
+    pub max_body: ByteSize,
+    /// Largest single run.
+    #[arg(long, env, global = true, default_value = "64MiB")]
+    pub max_run: ByteSize,
+    /// Most items in one request.
+    #[arg(long, env, global = true, default_value_t = 10_000)]
+    pub max_batch: usize,
+    /// Most that a compressed body may grow when it is decoded, as a multiple.
+    #[arg(long, env, global = true, default_value_t = 200)]
+    pub max_compression_ratio: u64,
+    /// Bytes of bodies held in memory at once, all requests together; more waits its turn, then 503.
+    #[arg(long, env, global = true, default_value = "256MiB")]
+    pub max_inflight_bytes: ByteSize,
+    /// Longest that a request's body may pause before it is given up.
+    #[arg(long, env, global = true, default_value = "30s")]
+    pub body_timeout: Interval,
+    /// Requests a second from one credential before 429.
+    #[arg(long, env, global = true, default_value_t = 50_000)]
+    pub rate_per_key: u32,
+    /// Requests a second from one address before 429.
+    #[arg(long, env, global = true, default_value_t = 100_000)]
+    pub rate_per_address: u32,
+    /// Failed sign-ins from one address for one account before they are slowed.
+    #[arg(long, env, global = true, default_value_t = 5)]
+    pub login_failures: u32,
+    /// Age at which a blob that no row refers to is collected; a body must be stored within half of it.
+    #[arg(long, env, global = true, default_value = "1h")]
+    pub segment_grace: Interval,
+    /// Pause between two looks for segments to collect.
+    #[arg(long, env, global = true, default_value = "10m")]
+    pub collect_segments_interval: Interval,
+}
+
+impl Config {
+    /// The database that is meant, with the embedded one as default.
+    pub fn database(&self) -> DatabaseUrl {
+        self.database_url.clone().unwrap_or_else(|| DatabaseUrl::Sqlite(self.data_dir.join("runyard.db")))
+    }
+
+    /// The blob store that is meant, with the embedded one as default.
+    pub fn blobs(&self) -> BlobUrl {
+        self.blob_url.clone().unwrap_or_else(|| BlobUrl::Disk(self.data_dir.join("blobs")))
+    }
+
+    /// The configuration that these arguments give, the environment filling in what they leave out.
+    ///
+    /// # Errors
+    /// Says which argument is wrong.
+    pub fn from_args<I, T>(args: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        Cli::try_parse_from(args).map(|cli| cli.config)
+    }
+}

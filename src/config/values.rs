@@ -1,0 +1,188 @@
+//! Types of configuration values: what can be written is what is valid, so nothing is checked later.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use secrecy::{ExposeSecret, SecretString};
+
+/// A span of time as people write it: `500ms`, `10s`, `15m`, `1h`, `30d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval(pub Duration);
+
+impl FromStr for Interval {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Self)
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+/// Where rows are kept.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    /// A file of this process.
+    Sqlite(PathBuf),
+    /// A server; the URL may hold a password, so it is a secret.
+    Postgres(SecretString),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.trim_start_matches("//");
+            return match path {
+                "" | ":memory:" => Err("name a file: sqlite://./data/runyard.db".to_owned()),
+                path => Ok(Self::Sqlite(path.into())),
+            };
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(SecretString::from(text.to_owned())));
+        }
+        Err("expected sqlite://PATH or postgres://…".to_owned())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => f.write_str(&without_password(url.expose_secret())),
+        }
+    }
+}
+
+/// Where payloads are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobUrl {
+    /// A folder of this machine.
+    Disk(PathBuf),
+    /// A bucket, and the folder in it without slashes at its ends.
+    S3 {
+        /// The bucket's name.
+        bucket: String,
+        /// The folder in it, or nothing.
+        prefix: String,
+    },
+}
+
+impl FromStr for BlobUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("file://").filter(|path| !path.is_empty()) {
+            return Ok(Self::Disk(path.into()));
+        }
+        let rest = text.strip_prefix("s3://").ok_or("expected file://PATH or s3://bucket/prefix")?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err("name a bucket: s3://bucket/prefix".to_owned());
+        }
+        Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+    }
+}
+
+/// Where what was read is remembered.
+#[derive(Clone)]
+pub enum CacheUrl {
+    /// In this process.
+    Memory,
+    /// In a Redis server; the URL may hold a password, so it is a secret.
+    Redis {
+        /// The server, as `redis://…` or `rediss://…`.
+        url: SecretString,
+        /// What every key starts with, from `?prefix=`; several servers may share one Redis.
+        prefix: String,
+    },
+}
+
+impl FromStr for CacheUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "memory://" || text == "memory" {
+            return Ok(Self::Memory);
+        }
+        if !text.starts_with("redis://") && !text.starts_with("rediss://") {
+            return Err("expected memory://, redis://… or rediss://…".to_owned());
+        }
+        let (url, prefix) = text.split_once("?prefix=").unwrap_or((text, "runyard"));
+        Ok(Self::Redis { url: SecretString::from(url.to_owned()), prefix: prefix.to_owned() })
+    }
+}
+
+impl fmt::Debug for CacheUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory://"),
+            Self::Redis { url, prefix } => {
+                write!(f, "{}?prefix={prefix}", without_password(url.expose_secret()))
+            }
+        }
+    }
+}
+
+/// The URL with its password starred.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
+    match rest.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}")
+        }
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+/// Whether strangers may sign up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Signup {
+    /// Everybody may.
+    Open,
+    /// Nobody but the first user; the rest is made with `runyard user create`.
+    Closed,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For eyes.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_never_printed() {
+        let database: DatabaseUrl = "postgres://ada:s3cr:et@db:5432/x".parse().unwrap();
+        assert_eq!(format!("{database:?}"), "postgres://ada:***@db:5432/x");
+        let cache: CacheUrl = "rediss://:s3cret@cache:6379/1?prefix=a".parse().unwrap();
+        assert_eq!(format!("{cache:?}"), "rediss://:***@cache:6379/1?prefix=a");
+    }
+
+    #[test]
+    fn store_urls_say_which_store_and_where() {
+        assert_eq!("file://./x".parse(), Ok(BlobUrl::Disk("./x".into())));
+        let s3 = BlobUrl::S3 { bucket: "b".into(), prefix: "p/q".into() };
+        assert_eq!("s3://b/p/q/".parse(), Ok(s3));
+        for wrong in ["s3://", "file://", "ftp://x"] {
+            assert!(wrong.parse::<BlobUrl>().is_err(), "{wrong}");
+        }
+        assert!("mysql://x".parse::<DatabaseUrl>().is_err());
+        assert!("memcached://x".parse::<CacheUrl>().is_err());
+    }
+}
