@@ -1,0 +1,72 @@
+//! Names of what is cached: only this file knows how a key is spelled, and every spelling holds the version of the
+//! stored form, so that a release that stores something else never reads what an older one left.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::entry::Generation;
+
+/// Longest that a reader may take from its miss to its fill; a load that takes longer is not stored.
+const MARKER_TTL: Duration = Duration::from_secs(30);
+
+/// One thing that can be cached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CacheKey {
+    /// One run as it is sent to a client.
+    Run {
+        /// Whose run it is.
+        workspace: Uuid,
+        /// The run.
+        id: Uuid,
+    },
+    /// Part of a list, as of one generation.
+    Page {
+        /// Whose list it is.
+        owner: Uuid,
+        /// Which list it is.
+        list: &'static str,
+        /// The generation that was current before the page was read.
+        generation: Generation,
+        /// What of the list was asked for: filters, limit and cursor.
+        query: String,
+    },
+    /// The current generation of a list; [`super::Cache::generation`] reads it.
+    Generation {
+        /// Whose list it is.
+        owner: Uuid,
+        /// Which list it is.
+        list: &'static str,
+    },
+}
+
+impl CacheKey {
+    /// The key's spelling in a Redis that may have other users, who have other scopes.
+    pub(super) fn spell(&self, scope: &str) -> String {
+        match self {
+            Self::Run { workspace, id } => {
+                format!("{scope}:v1:run:{}:{}", workspace.simple(), id.simple())
+            }
+            Self::Page { owner, list, generation, query } => {
+                format!("{scope}:v1:page:{}:{list}:{generation}:{query}", owner.simple())
+            }
+            Self::Generation { owner, list } => format!("{scope}:v1:generation:{}:{list}", owner.simple()),
+        }
+    }
+
+    /// How long a marker stands under this key. A generation is nothing but a marker, so it lives as long as a value.
+    pub(super) fn marker_ttl(&self, ttl: Duration) -> Duration {
+        match self {
+            Self::Run { .. } | Self::Page { .. } => MARKER_TTL.min(ttl),
+            Self::Generation { .. } => ttl,
+        }
+    }
+
+    /// Bytes that the key holds outside of itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Page { query, .. } => query.len(),
+            Self::Run { .. } | Self::Generation { .. } => 0,
+        }
+    }
+}

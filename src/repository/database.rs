@@ -1,0 +1,200 @@
+//! The database: the only file that knows which of the two it talks to.
+//!
+//! SQLite has one writer at a time, so writes queue on a pool of one connection instead of failing as busy;
+//! PostgreSQL uses one pool for both. A transaction never leaves the repository.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use migration::{MigrationStatus, Migrator, MigratorTrait, Step};
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, IntoSimpleExpr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+use secrecy::ExposeSecret;
+
+use crate::config::DatabaseUrl;
+use crate::error::{Error, Result};
+
+/// Any number that no other program takes a lock on; migrations of all replicas meet at it.
+const MIGRATION_LOCK: i64 = 0x52_75_6e_79_61_72_64;
+
+/// Bound parameters that one statement may have: SQLite's limit, which is below PostgreSQL's 65,535.
+pub const MAX_PARAMETERS: usize = 32_766;
+
+/// The connections to the database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    timeout: Duration,
+}
+
+impl Database {
+    /// Connects; `timeout` bounds every statement. For SQLite the file and its folder are made when missing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database does not answer.
+    pub async fn open(url: &DatabaseUrl, connections: u32, timeout: Duration) -> Result<Self> {
+        match url {
+            DatabaseUrl::Sqlite(path) => Self::open_sqlite(path, connections, timeout).await,
+            DatabaseUrl::Postgres(url) => {
+                let mut options = ConnectOptions::new(url.expose_secret());
+                let limit = timeout.as_millis().to_string();
+                options
+                    .max_connections(connections)
+                    .acquire_timeout(timeout)
+                    .connect_lazy(true)
+                    .sqlx_logging(false)
+                    .map_sqlx_postgres_opts(move |options| options.options([("statement_timeout", limit.as_str())]));
+                let pool = sea_orm::Database::connect(options).await?;
+                Ok(Self { reader: pool.clone(), writer: pool, timeout })
+            }
+        }
+    }
+
+    async fn open_sqlite(path: &Path, connections: u32, timeout: Duration) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            tokio::fs::create_dir_all(folder).await.context("making the database's folder")?;
+        }
+        let pool = |connections| {
+            let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
+            options.max_connections(connections).acquire_timeout(timeout).sqlx_logging(false).map_sqlx_sqlite_opts(
+                move |options| {
+                    options
+                        .foreign_keys(true)
+                        .busy_timeout(timeout)
+                        .pragma("journal_mode", "WAL")
+                        .pragma("synchronous", "FULL")
+                        .pragma("cache_size", "-4096")
+                        .pragma("journal_size_limit", "67108864")
+                },
+            );
+            sea_orm::Database::connect(options)
+        };
+        let writer = pool(1).await?;
+        let reader = pool(connections.max(1)).await?;
+        Ok(Self { reader, writer, timeout })
+    }
+
+    /// For statements that only read.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For single statements that write.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// A transaction that may write from its first statement on.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database does not answer.
+    pub async fn begin(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// `work`, given up after the upstream timeout: a frozen server must not hold a request for ever.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`Error::Unavailable`] when it takes too long.
+    pub async fn bounded<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(result) => result,
+            Err(elapsed) => Err(Error::unavailable(anyhow::Error::new(elapsed).context("waiting for the database"))),
+        }
+    }
+
+    /// Applies the missing migrations; replicas that start together do it one after another.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database does not answer, [`Error::Internal`] when a step fails.
+    pub async fn migrate_up(&self) -> Result<()> {
+        self.with_migration_lock(|transaction| Box::pin(async move { Migrator::up(transaction, None).await })).await
+    }
+
+    /// Takes the latest step back.
+    ///
+    /// # Errors
+    /// As [`Self::migrate_up`].
+    pub async fn migrate_down(&self) -> Result<()> {
+        self.with_migration_lock(|transaction| Box::pin(async move { Migrator::down(transaction, Some(1)).await }))
+            .await
+    }
+
+    /// The steps with whether each is applied.
+    ///
+    /// # Errors
+    /// As [`Self::migrate_up`].
+    pub async fn migrations(&self) -> Result<Vec<(String, bool)>> {
+        let steps = Migrator::get_migration_with_status(&self.writer).await?;
+        let applied = |step: &Step| step.status() == MigrationStatus::Applied;
+        Ok(steps.iter().map(|step| (step.name().to_owned(), applied(step))).collect())
+    }
+
+    async fn with_migration_lock<F>(&self, work: F) -> Result<()>
+    where
+        F: for<'a> FnOnce(
+            &'a DatabaseTransaction,
+        ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), sea_orm::DbErr>> + Send + 'a>>,
+    {
+        let transaction = self.begin().await?;
+        if self.writer.get_database_backend() == DbBackend::Postgres {
+            let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+            transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+            transaction.execute_unprepared(&lock).await?;
+        }
+        work(&transaction).await.context("migrating the database")?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.bounded(async {
+            let statement = Statement::from_string(self.reader.get_database_backend(), "SELECT 1");
+            self.reader.query_one_raw(statement).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// That the JSON array in `column` has the text `value` among its items.
+    pub fn json_array_has(&self, column: impl IntoSimpleExpr, value: &str) -> SimpleExpr {
+        let column = column.into_simple_expr();
+        match self.reader.get_database_backend() {
+            DbBackend::Postgres => {
+                let wanted = serde_json::json!([value]);
+                Expr::cust_with_exprs("$1 @> $2", [column, Expr::val(wanted)])
+            }
+            _ => Expr::cust_with_exprs(
+                "EXISTS (SELECT 1 FROM json_each(?) AS item WHERE item.value = ?)",
+                [column, Expr::val(value)],
+            ),
+        }
+    }
+
+    /// That the JSON object in `column` has the text `value` under `key`.
+    pub fn json_object_has(&self, column: impl IntoSimpleExpr, key: &str, value: &str) -> SimpleExpr {
+        let column = column.into_simple_expr();
+        match self.reader.get_database_backend() {
+            DbBackend::Postgres => {
+                let wanted = serde_json::json!({ key: value });
+                Expr::cust_with_exprs("$1 @> $2", [column, Expr::val(wanted)])
+            }
+            _ => Expr::cust_with_exprs(
+                "EXISTS (SELECT 1 FROM json_each(?) AS item WHERE item.key = ? AND item.value = ?)",
+                [column, Expr::val(key), Expr::val(value)],
+            ),
+        }
+    }
+}

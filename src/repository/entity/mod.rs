@@ -1,0 +1,11 @@
+//! The rows, one file for each table; a row never leaves the repository and the service.
+
+pub mod api_key;
+pub mod member;
+pub mod project;
+pub mod refresh_token;
+pub mod run;
+pub mod segment;
+pub mod session;
+pub mod user;
+pub mod workspace;
