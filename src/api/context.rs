@@ -1,0 +1,100 @@
+//! What every request passes through: an id, a rate for its address, a line in the log, and the one form of errors.
+//!
+//! The log has method, path pattern, status and duration; never a body, a query, a token or an e-mail.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use poem::http::{HeaderValue, header};
+use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response, Result};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::Gate;
+use super::error::render;
+use super::security::address;
+use crate::error::Error;
+
+const REQUEST_ID: &str = "x-request-id";
+/// Longest id that is taken over from a caller.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Wraps the routes.
+pub struct Context {
+    gate: Arc<Gate>,
+}
+
+impl Context {
+    /// With the rates of this gate.
+    pub fn new(gate: Arc<Gate>) -> Self {
+        Self { gate }
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for Context {
+    type Output = InContext<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        InContext { inner, gate: Arc::clone(&self.gate) }
+    }
+}
+
+/// The routes, wrapped.
+pub struct InContext<E> {
+    inner: E,
+    gate: Arc<Gate>,
+}
+
+impl<E: Endpoint> Endpoint for InContext<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let started = Instant::now();
+        let id = request_id(&request);
+        let method = request.method().clone();
+        let span = tracing::info_span!("request", request_id = %id);
+        async {
+            let mut response = match self.answer(request).await {
+                Ok(response) => response,
+                Err(error) => render(&error, &id),
+            };
+            let route = response.data::<PathPattern>().map_or("unknown", |pattern| &pattern.0);
+            let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+            let status = response.status().as_u16();
+            tracing::debug!(%method, route, status, duration_ms, "request");
+            let headers = response.headers_mut();
+            if let Ok(id) = HeaderValue::from_str(&id) {
+                headers.insert(REQUEST_ID, id);
+            }
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            Ok(response)
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+impl<E: Endpoint> InContext<E> {
+    async fn answer(&self, request: Request) -> Result<Response> {
+        let address = address(&request, self.gate.trust_forwarded_for);
+        self.gate.services.rates.count_address(address).await?;
+        // A handler that panics takes nobody with it, and its caller hears of it like of any other fault.
+        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+            Ok(answer) => answer.map(IntoResponse::into_response),
+            Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked")).into()),
+        }
+    }
+}
+
+/// The caller's own id when it is harmless, else a new one.
+fn request_id(request: &Request) -> String {
+    let harmless =
+        |id: &&str| !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
+    match request.header(REQUEST_ID).filter(harmless) {
+        Some(id) => id.to_owned(),
+        None => Uuid::now_v7().to_string(),
+    }
+}

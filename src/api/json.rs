@@ -1,0 +1,180 @@
+//! JSON bodies both ways: read whatever their content type says, with the place of what is wrong; written once.
+
+use poem::http::StatusCode;
+use poem::{IntoResponse, Request, RequestBody, Response};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+use super::security::gate;
+use crate::error::{Error, FieldError, Result};
+use crate::service::body::{Body, Encoding};
+
+const JSON: &str = "application/json; charset=utf-8";
+/// Largest body of a form, decoded; only bodies of runs are larger.
+const MAX_FORM: u64 = 1024 * 1024;
+
+/// A form that came as JSON.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(json_request(T::schema_ref()))
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = read_form(request, body).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// Documents a JSON body of this schema.
+pub fn json_request(schema: MetaSchemaRef) -> MetaRequest {
+    let content = vec![MetaMediaType { content_type: JSON, schema }];
+    MetaRequest { description: None, content, required: true }
+}
+
+/// The encoding that a request's body says it has.
+///
+/// # Errors
+/// [`Error::Unsupported`] for one that is not read.
+pub fn encoding(request: &Request) -> Result<Encoding> {
+    Encoding::parse(request.header("content-encoding"))
+}
+
+async fn read_form(request: &Request, body: &mut RequestBody) -> poem::Result<Vec<u8>> {
+    let mut limits = gate(request)?.limits.clone();
+    limits.max_body = bytesize::ByteSize(MAX_FORM.min(limits.max_body.as_u64()));
+    let mut body = Body::new(encoding(request)?, body.take()?.into_bytes_stream(), &limits);
+    let mut bytes = Vec::new();
+    loop {
+        match body.next().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => return Ok(bytes),
+            Err(error) => {
+                body.drain().await;
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().iter().fold(String::new(), |path, segment| join(path, segment));
+        refusal(path, error.inner())
+    })?;
+    deserializer.end().map_err(|error| refusal(String::new(), &error))?;
+    Ok(value)
+}
+
+fn join(path: String, segment: &Segment) -> String {
+    match segment {
+        Segment::Seq { index } => format!("{path}[{index}]"),
+        Segment::Map { key } if path.is_empty() => key.clone(),
+        Segment::Map { key } => format!("{path}.{key}"),
+        Segment::Enum { .. } | Segment::Unknown => path,
+    }
+}
+
+fn refusal(path: String, error: &serde_json::Error) -> Error {
+    let message = error.to_string();
+    if !error.is_data() {
+        return Error::Malformed(FieldError::new("", format!("the body is not JSON: {message}")));
+    }
+    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+    // What is missing or unknown has its name in the message and not in the path.
+    let named = ["missing field `", "unknown field `", "duplicate field `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.split('`').next());
+    let field = match named {
+        Some(name) if path.is_empty() || path == name || path.ends_with(&format!(".{name}")) => {
+            if path.is_empty() {
+                name.to_owned()
+            } else {
+                path
+            }
+        }
+        Some(name) => format!("{path}.{name}"),
+        None => path,
+    };
+    Error::invalid(field, message)
+}
+
+/// An answer of JSON with this status.
+#[derive(Debug)]
+pub struct Reply<const STATUS: u16, T>(pub T);
+
+impl<const STATUS: u16, T: Serialize + Send> IntoResponse for Reply<STATUS, T> {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(STATUS).unwrap_or_default();
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => Response::builder().status(status).content_type(JSON).body(bytes),
+            Err(error) => poem::Error::from(Error::Internal(error.into())).into_response(),
+        }
+    }
+}
+
+impl<const STATUS: u16, T: Type> ApiResponse for Reply<STATUS, T> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![json_response(STATUS, "", T::schema_ref())] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// Documents an answer of JSON of this schema.
+pub fn json_response(status: u16, description: &'static str, schema: MetaSchemaRef) -> MetaResponse {
+    MetaResponse {
+        description,
+        status: Some(status),
+        status_range: None,
+        content: vec![MetaMediaType { content_type: JSON, schema }],
+        headers: Vec::new(),
+    }
+}
+
+/// An answer without a body.
+#[derive(Debug)]
+pub struct NoContent;
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl ApiResponse for NoContent {
+    fn meta() -> MetaResponses {
+        let done = MetaResponse {
+            description: "Done",
+            status: Some(204),
+            status_range: None,
+            content: Vec::new(),
+            headers: Vec::new(),
+        };
+        MetaResponses { responses: vec![done] }
+    }
+
+    fn register(_: &mut Registry) {}
+}

@@ -1,0 +1,60 @@
+//! HTTP in, HTTP out: the table of routes and what every request passes through.
+
+mod accounts;
+mod compression;
+mod context;
+mod docs;
+mod error;
+mod health;
+mod json;
+pub mod public;
+mod runs;
+mod security;
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt};
+use poem_openapi::{OpenApi, OpenApiService};
+
+use crate::config::Limits;
+use crate::service::Services;
+
+use compression::Compressed;
+use context::Context;
+
+/// What stands before every handler: who may come in, how often, and how much they may bring.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Everything that is behind it.
+    pub services: Services,
+    /// Whether the last address of `X-Forwarded-For` is believed.
+    pub trust_forwarded_for: bool,
+    /// The bounds of bodies.
+    pub limits: Limits,
+}
+
+/// Everything that the server answers.
+pub fn routes(gate: Gate) -> impl Endpoint {
+    let gate = Arc::new(gate);
+    let service = document(apis(&gate.services));
+    docs::routes(&service).nest("/", service).data(Arc::clone(&gate)).with(Context::new(gate)).with(Compressed)
+}
+
+/// The OpenAPI document as JSON.
+pub fn openapi(services: &Services) -> String {
+    document(apis(services)).spec()
+}
+
+fn apis(services: &Services) -> impl OpenApi + 'static {
+    (
+        runs::RunsApi { runs: services.runs.clone() },
+        accounts::AccountsApi { accounts: services.accounts.clone() },
+        health::HealthApi { health: services.health.clone() },
+    )
+}
+
+fn document<T: OpenApi + 'static>(apis: T) -> OpenApiService<T, ()> {
+    OpenApiService::new(apis, "Runyard", env!("CARGO_PKG_VERSION"))
+        .summary("Keeps every run of an LLM application with its full inputs and outputs")
+        .description(docs::DESCRIPTION)
+}

@@ -1,0 +1,197 @@
+//! The only place that builds things: configuration, then stores, then services, then the server; and stops them.
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use poem::Server;
+use poem::listener::{Acceptor, Listener, TcpAcceptor, TcpListener};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Gate};
+use crate::config::{Config, DatabaseUrl};
+use crate::error::{Error, Result};
+use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
+use crate::service::accounts::JwtSecret;
+use crate::service::runs::Committer;
+use crate::service::{AccountService, HealthService, RateLimits, RunService, SegmentService, Services};
+
+/// A connection on which nothing moves for this long is closed.
+const IDLE_CONNECTION: Duration = Duration::from_secs(120);
+
+/// A server that has its port and everything behind it, and does not answer yet.
+pub struct App {
+    config: Config,
+    acceptor: TcpAcceptor,
+    address: SocketAddr,
+    built: Built,
+}
+
+/// What a configuration makes.
+pub struct Built {
+    /// The services.
+    pub services: Services,
+    /// The collector of segments.
+    pub segments: SegmentService,
+    /// Stores small requests; ends after the services are gone.
+    pub committing: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Reaches every store of a configuration.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the database or the blob store does not answer.
+pub async fn open_stores(config: &Config) -> Result<Stores> {
+    let database = open_database(config).await?;
+    let blobs = BlobStore::open(&config.blobs(), &config.aws, config.upstream_timeout.0).await?;
+    let cache = Cache::open(&config.cache_url, config.cache_bytes.as_u64(), config.cache_ttl.0).await?;
+    Ok(Stores { database, blobs, cache })
+}
+
+/// Reaches the database of a configuration.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it does not answer.
+pub async fn open_database(config: &Config) -> Result<Database> {
+    Database::open(&config.database(), config.database_connections, config.upstream_timeout.0).await
+}
+
+/// The OpenAPI document of the server. It comes from the code alone, over stores in a folder that goes again.
+///
+/// # Errors
+/// Those of the file system.
+pub async fn openapi() -> Result<String> {
+    let folder = std::env::temp_dir().join(format!("runyard-openapi-{}", std::process::id()));
+    let path = folder.display().to_string();
+    let database = format!("--database-url=sqlite://{path}/runyard.db");
+    let args =
+        ["runyard", "--data-dir", &path, &database, &format!("--blob-url=file://{path}"), "--cache-url=memory://"];
+    let config = Config::from_args(args).context("configuring a server without a past")?;
+    let stores = open_stores(&config).await?;
+    let document = build(&config, &stores).map(|built| api::openapi(&built.services));
+    tokio::fs::remove_dir_all(&folder).await.context("tidying after the document")?;
+    document
+}
+
+/// Makes the services over these stores.
+///
+/// # Errors
+/// Says what is wrong with the token secret.
+pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
+    let secret = match (&config.auth.jwt_secret, config.database()) {
+        (Some(list), _) => JwtSecret::parse(list)?,
+        (None, DatabaseUrl::Sqlite(_)) => JwtSecret::load_or_create(&config.data_dir)?,
+        (None, DatabaseUrl::Postgres(_)) => {
+            return Err(anyhow!("JWT_SECRET is required with PostgreSQL: all replicas need the same").into());
+        }
+    };
+    let accounts = AccountRepository::new(stores.database.clone());
+    let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
+    let segments = SegmentRepository::new(stores.database.clone());
+    Ok(Built {
+        services: Services {
+            accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
+            runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
+            health: HealthService::new(stores.clone()),
+            rates: RateLimits::new(&config.limits),
+        },
+        segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
+        committing: tokio::spawn(committing),
+    })
+}
+
+impl App {
+    /// Reaches the stores, brings the schema up to date, and takes the port.
+    ///
+    /// # Errors
+    /// Says which of it did not work.
+    pub async fn start(config: Config) -> Result<Self> {
+        let stores = open_stores(&config).await?;
+        if config.migrate {
+            stores.database.migrate_up().await?;
+        }
+        let built = build(&config, &stores)?;
+        let listener = TcpListener::bind((config.host, config.port));
+        let acceptor = listener.into_acceptor().await.with_context(|| {
+            format!("taking {}:{}; is it in use? choose another with PORT", config.host, config.port)
+        })?;
+        let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
+        let address = address.ok_or_else(|| anyhow!("a listener without an address"))?;
+        Ok(Self { config, acceptor, address, built })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
+    ///
+    /// # Errors
+    /// Those of the listener.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        let Built { services, segments, committing } = self.built;
+        let shutdown = CancellationToken::new();
+        let collecting = tokio::spawn(segments.run(shutdown.clone()));
+        let upkeep = tokio::spawn(forget_sessions(services.accounts.clone(), shutdown.clone()));
+        let gate = Gate {
+            services,
+            trust_forwarded_for: self.config.auth.trust_forwarded_for,
+            limits: self.config.limits.clone(),
+        };
+        let patience = self.config.shutdown_timeout.0;
+        let served = Server::new_with_acceptor(self.acceptor)
+            .idle_timeout(IDLE_CONNECTION)
+            .run_with_graceful_shutdown(api::routes(gate), stop, Some(patience))
+            .await;
+        shutdown.cancel();
+        let rest = async { tokio::join!(collecting, upkeep, committing) };
+        if tokio::time::timeout(patience, rest).await.is_err() {
+            tracing::warn!("stopped before everything in hand was finished");
+        }
+        served.context("serving").map_err(Error::Internal)
+    }
+}
+
+/// Once an hour, what nobody can sign in with any more is forgotten.
+async fn forget_sessions(accounts: AccountService, shutdown: CancellationToken) {
+    loop {
+        if let Err(error) = accounts.forget_old_sessions(chrono::Utc::now()).await {
+            tracing::warn!(error = %format!("{:#}", anyhow::Error::new(error)), "forgetting old sessions failed");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(3600)) => {}
+        }
+    }
+}
+
+/// Ends when the process is asked to stop: SIGTERM or Ctrl-C.
+pub async fn stop_signal() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            pending::<()>().await;
+        }
+    };
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => pending().await,
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+    tracing::info!("stopping: finishing what is in hand");
+}

@@ -1,0 +1,61 @@
+//! Password hashing: off the async threads, a bounded number at once, and in the same time whether a user exists.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::AuthConfig;
+use crate::error::{Error, Result};
+
+/// bcrypt, bounded.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    cost: u32,
+    running: Arc<Semaphore>,
+    queued: Arc<Semaphore>,
+    /// What is compared for a user who does not exist, so that the answer takes as long.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    /// With the cost and the bounds of the configuration.
+    pub fn new(config: &AuthConfig) -> Result<Self> {
+        let decoy = bcrypt::hash("nobody has this password", config.password_cost).context("hashing a password")?;
+        Ok(Self {
+            cost: config.password_cost,
+            running: Arc::new(Semaphore::new(config.password_concurrency as usize)),
+            queued: Arc::new(Semaphore::new((config.password_queue + config.password_concurrency) as usize)),
+            decoy: decoy.into(),
+        })
+    }
+
+    /// The hash to keep for a password.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        let cost = self.cost;
+        self.run(move || bcrypt::non_truncating_hash(password, cost).context("hashing a password")).await
+    }
+
+    /// Whether the password is the one of the hash; never, in the same time, when there is no hash.
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+        let decoy = Arc::clone(&self.decoy);
+        self.run(move || {
+            let exists = hash.is_some();
+            let right = bcrypt::verify(password.as_bytes(), hash.as_deref().unwrap_or(&decoy));
+            Ok(right.context("comparing a password")? && exists)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T> {
+        let full = || Error::unavailable(anyhow!("too many password hashes are waiting"));
+        let _place: OwnedSemaphorePermit = Arc::clone(&self.queued).try_acquire_owned().map_err(|_| full())?;
+        let turn = Arc::clone(&self.running).acquire_owned().await.context("waiting for a password hash")?;
+        // The turn moves into the work: a caller who goes away must not let more hashes run than are allowed.
+        let task = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        Ok(task.await.context("running a password hash")??)
+    }
+}

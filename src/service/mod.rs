@@ -1,0 +1,28 @@
+//! The rules: one struct for each noun, over the repositories and under HTTP.
+
+pub mod accounts;
+pub mod body;
+pub mod health;
+pub mod rates;
+pub mod runs;
+pub mod segments;
+pub mod time;
+
+pub use accounts::AccountService;
+pub use health::HealthService;
+pub use rates::RateLimits;
+pub use runs::RunService;
+pub use segments::SegmentService;
+
+/// Every service, as the API is built from them.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Users, sessions, members and keys.
+    pub accounts: AccountService,
+    /// Runs and traces.
+    pub runs: RunService,
+    /// Whether the stores answer.
+    pub health: HealthService,
+    /// Requests a second.
+    pub rates: RateLimits,
+}

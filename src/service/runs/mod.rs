@@ -1,0 +1,71 @@
+//! Runs: taken in as they stream, kept as ranges of immutable segments, and given back byte for byte.
+
+mod budget;
+mod commit;
+mod compose;
+mod cursor;
+mod ingest;
+mod list;
+mod projects;
+mod read;
+mod rows;
+pub mod scanner;
+mod trace;
+mod vocabulary;
+
+pub use commit::Committer;
+pub use read::{Found, RunBody};
+pub use vocabulary::{CreatedRuns, LightRun, NewRun, Run, RunField, RunPage, RunQuery, RunState, RunsBody, Trace};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::config::Limits;
+use crate::error::{Error, Result};
+use crate::repository::{BlobStore, Cache, CacheKey, ProjectRepository, RunRepository, Stores};
+use crate::service::accounts::Caller;
+use crate::service::time;
+
+use budget::Budget;
+use projects::Projects;
+
+/// The rules of runs.
+#[derive(Debug, Clone)]
+pub struct RunService {
+    runs: RunRepository,
+    blobs: BlobStore,
+    cache: Cache,
+    projects: Projects,
+    committer: Committer,
+    budget: Budget,
+    limits: Arc<Limits>,
+}
+
+impl RunService {
+    /// Over these stores; small requests go through this committer.
+    pub fn new(stores: &Stores, committer: Committer, limits: &Limits, patience: Duration) -> Self {
+        Self {
+            runs: RunRepository::new(stores.database.clone()),
+            blobs: stores.blobs.clone(),
+            cache: stores.cache.clone(),
+            projects: Projects::new(ProjectRepository::new(stores.database.clone())),
+            committer,
+            budget: Budget::new(limits.max_inflight_bytes.as_u64(), patience),
+            limits: Arc::new(limits.clone()),
+        }
+    }
+
+    /// Deletes a run; its bytes go when its segment is collected.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a viewer, [`Error::NotFound`] when there is no such run.
+    pub async fn delete(&self, caller: &Caller, id: Uuid) -> Result<()> {
+        caller.may_write()?;
+        let deleted = self.runs.delete(time::now(), caller.workspace_id, id).await?;
+        // Also when it was gone: an earlier delete may have died between the row and the cache.
+        self.cache.invalidate(CacheKey::Run { workspace: caller.workspace_id, id }).await;
+        if deleted { Ok(()) } else { Err(Error::NotFound("run")) }
+    }
+}
