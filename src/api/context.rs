@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::Gate;
 use super::error::render;
+use super::paths::Paths;
 use super::security::address;
 use crate::error::Error;
 
@@ -24,12 +25,13 @@ const MAX_REQUEST_ID: usize = 128;
 /// Wraps the routes.
 pub struct Context {
     gate: Arc<Gate>,
+    paths: Arc<Paths>,
 }
 
 impl Context {
-    /// With the rates of this gate.
-    pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate }
+    /// With the rates of this gate, over these paths.
+    pub fn new(gate: Arc<Gate>, paths: Paths) -> Self {
+        Self { gate, paths: Arc::new(paths) }
     }
 }
 
@@ -37,7 +39,7 @@ impl<E: Endpoint> Middleware<E> for Context {
     type Output = InContext<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        InContext { inner, gate: Arc::clone(&self.gate) }
+        InContext { inner, gate: Arc::clone(&self.gate), paths: Arc::clone(&self.paths) }
     }
 }
 
@@ -45,6 +47,7 @@ impl<E: Endpoint> Middleware<E> for Context {
 pub struct InContext<E> {
     inner: E,
     gate: Arc<Gate>,
+    paths: Arc<Paths>,
 }
 
 impl<E: Endpoint> Endpoint for InContext<E> {
@@ -54,11 +57,12 @@ impl<E: Endpoint> Endpoint for InContext<E> {
         let started = Instant::now();
         let id = request_id(&request);
         let method = request.method().clone();
+        let path = request.uri().clone();
         let span = tracing::info_span!("request", request_id = %id);
         async {
             let mut response = match self.answer(request).await {
                 Ok(response) => response,
-                Err(error) => render(&error, &id),
+                Err(error) => render(&error, &id, |name| self.paths.parameter(path.path(), name)),
             };
             let route = response.data::<PathPattern>().map_or("unknown", |pattern| &pattern.0);
             let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;

@@ -125,16 +125,16 @@ fn internal() -> Outcome {
 }
 
 /// An error of the framework in our words.
-fn foreign(error: &poem::Error) -> Outcome {
+fn foreign(error: &poem::Error, parameter: impl Fn(&str) -> String) -> Outcome {
     if let Some(error) = error.downcast_ref::<Error>() {
         return outcome(error);
     }
-    let field = |name: &str, reason: &str| vec![FieldError::new(name, short(reason))];
+    let field = |name: String, reason: &str| vec![FieldError::new(name, short(reason))];
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Outcome::at(StatusCode::UNPROCESSABLE_ENTITY, "invalid", field(error.name, &error.reason));
+        return Outcome::at(StatusCode::UNPROCESSABLE_ENTITY, "invalid", field(error.name.to_owned(), &error.reason));
     }
     if let Some(error) = error.downcast_ref::<ParsePathError>() {
-        return Outcome::at(StatusCode::UNPROCESSABLE_ENTITY, "invalid", field(error.name, &error.reason));
+        return Outcome::at(StatusCode::UNPROCESSABLE_ENTITY, "invalid", field(parameter(error.name), &error.reason));
     }
     if error.is::<NotFoundError>() {
         return Outcome::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; see /docs");
@@ -157,9 +157,10 @@ fn short(reason: &str) -> String {
     reason.split(" (occurred while").next().unwrap_or(reason).to_owned()
 }
 
-/// The answer for an error; a server's fault goes to the log on the way.
-pub fn render(error: &poem::Error, request_id: &str) -> Response {
-    let outcome = foreign(error);
+/// The answer for an error; a server's fault goes to the log on the way. `parameter` names what the framework
+/// numbers.
+pub fn render(error: &poem::Error, request_id: &str, parameter: impl Fn(&str) -> String) -> Response {
+    let outcome = foreign(error, parameter);
     if outcome.status.is_server_error() {
         let cause = error.downcast_ref::<Error>().map_or_else(|| error.to_string(), chain);
         tracing::error!(status = outcome.status.as_u16(), error = %cause, "request failed");

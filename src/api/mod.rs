@@ -7,6 +7,7 @@ mod docs;
 mod error;
 mod health;
 mod json;
+mod paths;
 pub mod public;
 mod runs;
 mod security;
@@ -21,6 +22,7 @@ use crate::service::Services;
 
 use compression::Compressed;
 use context::Context;
+use paths::Paths;
 
 /// What stands before every handler: who may come in, how often, and how much they may bring.
 #[derive(Debug, Clone)]
@@ -37,7 +39,8 @@ pub struct Gate {
 pub fn routes(gate: Gate) -> impl Endpoint {
     let gate = Arc::new(gate);
     let service = document(apis(&gate.services));
-    docs::routes(&service).nest("/", service).data(Arc::clone(&gate)).with(Context::new(gate)).with(Compressed)
+    let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
+    docs::routes(&service).nest("/", service).data(gate).with(context).with(Compressed)
 }
 
 /// The OpenAPI document as JSON.

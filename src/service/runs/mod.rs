@@ -20,6 +20,7 @@ pub use vocabulary::{CreatedRuns, LightRun, NewRun, Run, RunField, RunPage, RunQ
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -63,9 +64,14 @@ impl RunService {
     /// [`Error::Forbidden`] for a viewer, [`Error::NotFound`] when there is no such run.
     pub async fn delete(&self, caller: &Caller, id: Uuid) -> Result<()> {
         caller.may_write()?;
-        let deleted = self.runs.delete(time::now(), caller.workspace_id, id).await?;
-        // Also when it was gone: an earlier delete may have died between the row and the cache.
-        self.cache.invalidate(CacheKey::Run { workspace: caller.workspace_id, id }).await;
-        if deleted { Ok(()) } else { Err(Error::NotFound("run")) }
+        let (service, workspace) = (self.clone(), caller.workspace_id);
+        // A task of its own: a caller who goes away must not leave a deleted run in the cache.
+        let deletion = tokio::spawn(async move {
+            let deleted = service.runs.delete(time::now(), workspace, id).await?;
+            // Also when it was gone: an earlier delete may have died between the row and the cache.
+            service.cache.invalidate(CacheKey::Run { workspace, id }).await;
+            Ok::<_, Error>(deleted)
+        });
+        if deletion.await.context("deleting a run")?? { Ok(()) } else { Err(Error::NotFound("run")) }
     }
 }

@@ -1,0 +1,9 @@
+//! The integration tests: one binary, over real sockets, each test with stores of its own.
+//!
+//! `TEST_STORES=distributed` runs the same tests on PostgreSQL, S3 over HTTP and Redis.
+
+mod support;
+
+mod blob;
+mod cache;
+mod smoke;
