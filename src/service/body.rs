@@ -57,7 +57,8 @@ pub struct Body {
     encoded: Arc<AtomicU64>,
     decoded: u64,
     max_decoded: u64,
-    max_ratio: u64,
+    /// How much it may grow; nothing for a body that is not compressed.
+    max_ratio: Option<u64>,
     pause: Duration,
 }
 
@@ -83,7 +84,7 @@ impl Body {
                 read(decoder)
             }
         };
-        let max_ratio = if encoding == Encoding::Identity { u64::MAX } else { limits.max_compression_ratio };
+        let max_ratio = (encoding != Encoding::Identity).then_some(limits.max_compression_ratio);
         let max_decoded = limits.max_body.as_u64();
         Self { chunks, encoded, decoded: 0, max_decoded, max_ratio, pause: limits.body_timeout.0 }
     }
@@ -105,10 +106,11 @@ impl Body {
         if self.decoded > self.max_decoded {
             return Err(Error::too_large("", format!("a body has at most {} bytes, decoded", self.max_decoded)));
         }
-        let allowed = self.encoded.load(Ordering::Relaxed).saturating_mul(self.max_ratio).max(FREE_GROWTH);
-        if self.decoded > allowed {
-            let message = format!("a compressed body grows at most {} times", self.max_ratio);
-            return Err(Error::too_large("", message));
+        if let Some(ratio) = self.max_ratio {
+            let allowed = self.encoded.load(Ordering::Relaxed).saturating_mul(ratio).max(FREE_GROWTH);
+            if self.decoded > allowed {
+                return Err(Error::too_large("", format!("a compressed body grows at most {ratio} times")));
+            }
         }
         Ok(Some(chunk))
     }

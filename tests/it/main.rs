@@ -6,4 +6,4 @@ mod support;
 
 mod blob;
 mod cache;
-mod smoke;
+mod runs;

@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -16,21 +15,15 @@ use anyhow::anyhow;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt, future, stream};
 use moka::future::Cache;
-use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::disk_writer::DiskWriter;
 use super::files::{self, Place};
-use super::{BlobKey, CHUNK, broken, length, missing};
+use super::{BlobKey, CHUNK, length, missing};
 use crate::error::{Error, Result};
 
 /// Folders of which a store remembers that they are there and durable.
 const KNOWN_FOLDERS: u64 = 10_000;
-
-/// Bytes from which it is worth waking a thread to write them.
-const BATCH: usize = 1024 * 1024;
-
-/// Bytes that may gather behind a write that is under way before their sender has to wait.
-const GATHERED: usize = 2 * BATCH;
 
 /// Blobs as files below one folder.
 #[derive(Debug, Clone)]
@@ -144,104 +137,12 @@ impl DiskStore {
     }
 }
 
-/// A file that is being written while its bytes arrive.
-///
-/// At most one write is under way. What comes meanwhile gathers and goes out with the next one, so that a slow disk
-/// gets few large writes, and no thread is held while a sender pauses.
-pub(super) struct DiskWriter {
-    file: Arc<File>,
-    /// Where the file is, until nothing needs to be undone any more.
-    place: Option<Place>,
-    timeout: Duration,
-    gathered: Vec<Bytes>,
-    gathered_bytes: usize,
-    writing: Option<JoinHandle<io::Result<()>>>,
-    size: u64,
-    broken: bool,
-}
-
-impl DiskWriter {
-    fn new(file: File, place: Place, timeout: Duration) -> Self {
-        Self {
-            file: Arc::new(file),
-            place: Some(place),
-            timeout,
-            gathered: Vec::new(),
-            gathered_bytes: 0,
-            writing: None,
-            size: 0,
-            broken: false,
-        }
-    }
-
-    pub(super) async fn write(&mut self, chunk: Bytes) -> Result<()> {
-        if self.broken {
-            return Err(broken());
-        }
-        self.size += chunk.len() as u64;
-        self.gathered_bytes += chunk.len();
-        self.gathered.push(chunk);
-        let busy = self.writing.as_ref().is_some_and(|task| !task.is_finished());
-        if self.gathered_bytes < if busy { GATHERED } else { BATCH } {
-            return Ok(());
-        }
-        self.settle().await?;
-        let (file, chunks) = (self.file.clone(), mem::take(&mut self.gathered));
-        self.gathered_bytes = 0;
-        self.writing = Some(spawn_blocking(move || files::append(&file, &chunks)));
-        Ok(())
-    }
-
-    pub(super) async fn finish(mut self) -> Result<u64> {
-        self.settle().await?;
-        let (file, chunks) = (self.file.clone(), mem::take(&mut self.gathered));
-        if let Some(place) = self.place.clone() {
-            let work = move || files::append(&file, &chunks).and_then(|()| place.sync(&file));
-            settle(self.timeout, "finishing a blob", &mut spawn_blocking(work)).await?;
-        }
-        self.place = None;
-        Ok(self.size)
-    }
-
-    pub(super) async fn abort(mut self) {
-        if let Some(task) = undo(self.place.take()) {
-            // Whether it went is logged where it is tried; nobody can do more about it.
-            drop(tokio::time::timeout(self.timeout, task).await);
-        }
-    }
-
-    /// Waits for the write that is under way.
-    async fn settle(&mut self) -> Result<()> {
-        if let Some(task) = &mut self.writing {
-            let outcome = settle(self.timeout, "writing a blob", task).await;
-            self.writing = None;
-            self.broken |= outcome.is_err();
-            outcome?;
-        }
-        if self.broken { Err(broken()) } else { Ok(()) }
-    }
-}
-
-impl Drop for DiskWriter {
-    fn drop(&mut self) {
-        undo(self.place.take());
-    }
-}
-
-/// Removes an unfinished file on another thread, even while something still writes to it.
-fn undo(place: Option<Place>) -> Option<JoinHandle<()>> {
-    let place = place?;
-    let work = move || {
-        if let Err(error) = place.remove() {
-            tracing::warn!(%error, blob.path = %place.path().display(), "an unfinished blob is left to be collected");
-        }
-    };
-    // Without a runtime the process is ending, and the file is an orphan that the next one collects.
-    Some(Handle::try_current().ok()?.spawn_blocking(work))
-}
-
 /// The outcome of blocking work, if it comes in time.
-async fn settle<T>(timeout: Duration, what: &'static str, task: &mut JoinHandle<io::Result<T>>) -> Result<T> {
+pub(super) async fn settle<T>(
+    timeout: Duration,
+    what: &'static str,
+    task: &mut JoinHandle<io::Result<T>>,
+) -> Result<T> {
     let error = match tokio::time::timeout(timeout, task).await {
         Ok(Ok(Ok(value))) => return Ok(value),
         Ok(Ok(Err(error))) => error,

@@ -2,10 +2,11 @@
 //! finished leaves nothing that a reader could see, and memory does not grow with a blob's size.
 
 mod disk;
+mod disk_writer;
 mod files;
 mod key;
 mod s3;
-mod upload;
+mod s3_writer;
 
 use std::fmt;
 use std::ops::Range;
@@ -147,15 +148,16 @@ impl BlobStore {
 pub struct BlobWriter(Writer);
 
 enum Writer {
-    Disk(disk::DiskWriter),
-    S3(upload::S3Writer),
+    Disk(disk_writer::DiskWriter),
+    S3(s3_writer::S3Writer),
 }
 
 impl BlobWriter {
     /// Takes the next bytes; waits while the store is slower than they come.
     ///
     /// # Errors
-    /// The store does not answer; the blob is lost then, and every later call fails too.
+    /// The store does not answer; the blob is lost then, and every later call fails too, as it does after a call that
+    /// was not awaited to its end.
     pub async fn write(&mut self, chunk: Bytes) -> Result<()> {
         match &mut self.0 {
             Writer::Disk(disk) => disk.write(chunk).await,

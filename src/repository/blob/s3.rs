@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{Stream, stream};
 use secrecy::ExposeSecret;
 
-use super::upload::S3Writer;
+use super::s3_writer::S3Writer;
 use super::{BlobKey, CHUNK, length, missing, short};
 use crate::config::AwsConfig;
 use crate::error::{Error, Result};
@@ -86,7 +86,7 @@ impl S3Store {
             }
         };
         let request = self.client.put_object().bucket(&*self.bucket).key(self.name(&key)).body(ByteStream::from(body));
-        // Hashing the body for the signature costs more than sending it; over TLS it protects nothing in addition.
+        // Signing the body too would mean to hash all of it on an async thread; integrity is what TLS is for.
         match request.customize().disable_payload_signing().send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(failure("storing a blob", error)),

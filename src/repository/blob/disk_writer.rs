@@ -1,0 +1,209 @@
+//! A file that is written while its bytes arrive; unless it is finished it is removed.
+//!
+//! One thread at a time writes what has gathered and leaves when nothing is left, so that the disk is never kept
+//! waiting by a fast sender, and a sender that pauses occupies no thread. About 5 MiB are held in memory.
+
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::broken;
+use super::disk::settle;
+use super::files::{self, Place};
+use crate::error::Result;
+
+/// Bytes from which it is worth waking a thread to write them.
+const BATCH: usize = 1024 * 1024;
+
+/// Batches that may wait behind the one that is being written before the sender has to wait.
+const WAITING: usize = 3;
+
+/// Bytes after which the disk is told to begin, so that little remains to be done for the one who waits at the end.
+const SYNC: usize = 32 * 1024 * 1024;
+
+/// What an error of the writing itself says.
+const WRITING: &str = "writing a blob";
+
+type Batch = Vec<Bytes>;
+
+/// A file that is being written.
+pub(super) struct DiskWriter {
+    file: Arc<File>,
+    /// Where the file is, until nothing needs to be undone any more.
+    place: Option<Place>,
+    timeout: Duration,
+    size: u64,
+    gathered: Batch,
+    gathered_bytes: usize,
+    queue: Sender<Batch>,
+    /// The queue's other end, while nobody writes.
+    idle: Option<Receiver<Batch>>,
+    /// Whoever writes, and gives the queue's other end back.
+    writing: Option<JoinHandle<io::Result<Receiver<Batch>>>>,
+    unsynced: usize,
+    syncing: Option<JoinHandle<io::Result<()>>>,
+    /// Whether a call did not come to its end, so that bytes may be missing.
+    broken: bool,
+}
+
+impl DiskWriter {
+    pub(super) fn new(file: File, place: Place, timeout: Duration) -> Self {
+        let (queue, idle) = mpsc::channel(WAITING);
+        Self {
+            file: Arc::new(file),
+            place: Some(place),
+            timeout,
+            size: 0,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            queue,
+            idle: Some(idle),
+            writing: None,
+            unsynced: 0,
+            syncing: None,
+            broken: false,
+        }
+    }
+
+    pub(super) async fn write(&mut self, chunk: Bytes) -> Result<()> {
+        // It stays broken also when the caller stops waiting in the middle of this.
+        if mem::replace(&mut self.broken, true) {
+            return Err(broken());
+        }
+        self.size += chunk.len() as u64;
+        self.gathered_bytes += chunk.len();
+        self.gathered.push(chunk);
+        if self.gathered_bytes >= BATCH {
+            self.unsynced += mem::take(&mut self.gathered_bytes);
+            let batch = mem::take(&mut self.gathered);
+            self.enqueue(batch).await?;
+            self.sync_early().await?;
+        }
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Hands a batch to whoever writes, and waits only while too many wait already.
+    async fn enqueue(&mut self, mut batch: Batch) -> Result<()> {
+        loop {
+            match self.queue.try_send(batch) {
+                Ok(()) => return self.start().await,
+                Err(TrySendError::Full(back) | TrySendError::Closed(back)) => batch = back,
+            }
+            self.start().await?;
+            let Some(writing) = &mut self.writing else { continue };
+            // Who is about to leave makes no room any more, so that is waited for as well.
+            tokio::select! {
+                Ok(room) = self.queue.reserve() => drop(room),
+                left = settle(self.timeout, WRITING, writing) => {
+                    self.writing = None;
+                    self.idle = Some(left?);
+                }
+            }
+        }
+    }
+
+    /// Sees to it that somebody writes. Who leaves just now may miss a batch, which then goes with the next one.
+    async fn start(&mut self) -> Result<()> {
+        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.stop().await?;
+        }
+        if let Some(mut queue) = self.idle.take() {
+            let file = self.file.clone();
+            self.writing = Some(spawn_blocking(move || {
+                while let Ok(batch) = queue.try_recv() {
+                    files::append(&file, &batch)?;
+                }
+                Ok(queue)
+            }));
+        }
+        Ok(())
+    }
+
+    /// Waits until nobody writes.
+    async fn stop(&mut self) -> Result<()> {
+        if let Some(writing) = &mut self.writing {
+            let left = settle(self.timeout, WRITING, writing).await;
+            self.writing = None;
+            self.idle = Some(left?);
+        }
+        Ok(())
+    }
+
+    /// Has what was written go to the disk while the rest still arrives.
+    async fn sync_early(&mut self) -> Result<()> {
+        if self.unsynced < SYNC || self.syncing.as_ref().is_some_and(|task| !task.is_finished()) {
+            return Ok(());
+        }
+        self.synced().await?;
+        self.unsynced = 0;
+        let file = self.file.clone();
+        self.syncing = Some(spawn_blocking(move || file.sync_data()));
+        Ok(())
+    }
+
+    /// Waits for an early sync. The system tells of a write that failed only once, so no outcome may be passed over.
+    async fn synced(&mut self) -> Result<()> {
+        if let Some(syncing) = &mut self.syncing {
+            let outcome = settle(self.timeout, WRITING, syncing).await;
+            self.syncing = None;
+            outcome?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn finish(mut self) -> Result<u64> {
+        if self.broken {
+            return Err(broken());
+        }
+        self.stop().await?;
+        self.synced().await?;
+        let (file, place, last) = (self.file.clone(), self.place.clone(), mem::take(&mut self.gathered));
+        let queue = self.idle.take();
+        let work = move || {
+            if let Some(mut queue) = queue {
+                while let Ok(batch) = queue.try_recv() {
+                    files::append(&file, &batch)?;
+                }
+            }
+            files::append(&file, &last)?;
+            place.map_or(Ok(()), |place| place.sync(&file))
+        };
+        settle(self.timeout, "finishing a blob", &mut spawn_blocking(work)).await?;
+        self.place = None;
+        Ok(self.size)
+    }
+
+    pub(super) async fn abort(mut self) {
+        if let Some(task) = undo(self.place.take()) {
+            // Whether it went is logged where it is tried; nobody can do more about it.
+            drop(tokio::time::timeout(self.timeout, task).await);
+        }
+    }
+}
+
+impl Drop for DiskWriter {
+    fn drop(&mut self) {
+        undo(self.place.take());
+    }
+}
+
+/// Removes an unfinished file on another thread, even while something still writes to it.
+fn undo(place: Option<Place>) -> Option<JoinHandle<()>> {
+    let place = place?;
+    let work = move || {
+        if let Err(error) = place.remove() {
+            tracing::warn!(%error, blob.path = %place.path().display(), "an unfinished blob is left to be collected");
+        }
+    };
+    // Without a runtime the process is ending, and the file is an orphan that the next one collects.
+    Some(Handle::try_current().ok()?.spawn_blocking(work))
+}
