@@ -30,6 +30,7 @@ pub struct App {
 }
 
 /// What a configuration makes.
+#[derive(Debug)]
 pub struct Built {
     /// The services.
     pub services: Services,

@@ -19,7 +19,7 @@ use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
 
 /// Any number that no other program takes a lock on; migrations of all replicas meet at it.
-const MIGRATION_LOCK: i64 = 0x52_75_6e_79_61_72_64;
+const MIGRATION_LOCK: i64 = 0x0052_756e_7961_7264;
 
 /// Bound parameters that one statement may have: SQLite's limit, which is below PostgreSQL's 65,535.
 pub const MAX_PARAMETERS: usize = 32_766;

@@ -62,6 +62,12 @@ pub struct Body {
     pause: Duration,
 }
 
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body").field("decoded", &self.decoded).finish_non_exhaustive()
+    }
+}
+
 impl Body {
     /// Decodes `raw` within the limits.
     pub fn new(

@@ -2,6 +2,9 @@
 //!
 //! `TEST_STORES=distributed` runs the same tests on PostgreSQL, S3 over HTTP and Redis.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::disallowed_methods, reason = "which stores to test is said by the environment")]
+
 mod support;
 
 mod blob;

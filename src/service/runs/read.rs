@@ -19,6 +19,7 @@ use crate::service::accounts::Caller;
 const LARGE: u64 = 512 * 1024;
 
 /// A run as it goes out.
+#[derive(Debug)]
 pub struct Found {
     /// Its entity tag, without quotes; the same as long as what is shown is the same.
     pub etag: String,
@@ -32,6 +33,15 @@ pub enum RunBody {
     Whole(Bytes),
     /// As they are read, with their number.
     Stream(u64, BoxStream<'static, Result<Bytes>>),
+}
+
+impl std::fmt::Debug for RunBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Stream(size, _) => write!(f, "Stream({size} bytes)"),
+        }
+    }
 }
 
 impl RunService {

@@ -55,7 +55,7 @@ pub enum RunsBody {
     /// Several.
     Batch(Vec<NewRun>),
     /// One.
-    One(NewRun),
+    One(Box<NewRun>),
 }
 
 /// The ids of stored runs.

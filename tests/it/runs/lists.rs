@@ -12,7 +12,7 @@ async fn names(client: &Client, query: &str) -> Vec<String> {
     page["items"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap().to_owned()).collect()
 }
 
-fn at(name: &str, second: u32, more: Value) -> Value {
+fn at(name: &str, second: u32, more: &Value) -> Value {
     let mut run = run(None, name);
     run["start_time"] = format!("2026-01-02T03:04:{second:02}.000001Z").into();
     run["end_time"] = format!("2026-01-02T03:05:{second:02}Z").into();
@@ -32,9 +32,9 @@ async fn every_filter_cuts_the_list_and_all_of_them_together() {
             1,
             json!({"run_type": "llm", "tags": ["x", "y"], "metadata": {"user": "ada", "n": 7, "ok": true, "a.b": "dot"}})
         ),
-        at("two", 2, json!({"trace_id": other, "session_name": "proj", "tags": ["x"]})),
-        at("three", 3, json!({"error": "boom", "metadata": {"user": "bob", "n": 8}})),
-        at("four", 4, json!({"end_time": null, "metadata": {"q'\"": "%_'; DROP TABLE runs --"}})),
+        at("two", 2, &json!({"trace_id": other, "session_name": "proj", "tags": ["x"]})),
+        at("three", 3, &json!({"error": "boom", "metadata": {"user": "bob", "n": 8}})),
+        at("four", 4, &json!({"end_time": null, "metadata": {"q'\"": "%_'; DROP TABLE runs --"}})),
     ]);
     ada.create(&runs).await;
     for (query, expected) in [
@@ -108,7 +108,7 @@ async fn pages_show_every_run_once_while_others_come_and_go() {
     let mut leave = Vec::new();
     for round in 0..6 {
         // Many runs of one moment: the id must break the tie.
-        let runs: Vec<Value> = (0..9).map(|_| at("n", 10 + round, json!({}))).collect();
+        let runs: Vec<Value> = (0..9).map(|_| at("n", 10 + round, &json!({}))).collect();
         let ids = ada.create(&runs.into()).await;
         leave.push(ids[4].clone());
         stay.extend(ids.into_iter().enumerate().filter(|(index, _)| *index != 4).map(|(_, id)| id));
@@ -122,7 +122,7 @@ async fn pages_show_every_run_once_while_others_come_and_go() {
             assert!(items.len() <= limit);
             seen.extend(items.iter().map(|run| run["id"].as_str().unwrap().to_owned()));
             if page % 3 == 1 {
-                ada.create(&json!([at("new", 59, json!({})), at("old", 1, json!({"tags": ["late"]}))])).await;
+                ada.create(&json!([at("new", 59, &json!({})), at("old", 1, &json!({"tags": ["late"]}))])).await;
                 if let Some(id) = leave.pop() {
                     ada.delete(&format!("/runs/{id}")).await.ok(204);
                 }

@@ -173,13 +173,17 @@ impl Validator {
             (State::FirstKey, b'}') => self.close(at, piece, sink),
             (State::After, b']') if !self.in_object => self.close(at, piece, sink),
             (State::FirstItem, b']') => self.close(at, piece, sink),
+            (State::Value | State::FirstItem, b'-' | b'0'..=b'9') => {
+                self.begin(Kind::Number, at, sink);
+                return self.number(piece, at, Number::Start, sink);
+            }
             (State::Value | State::FirstItem, _) => self.begin_value(byte, at, sink)?,
             _ => return Err(self.unexpected(byte, at)),
         }
         Ok(at + 1)
     }
 
-    /// Reads the first byte of a value that is not a string.
+    /// Reads the first byte of a value that is neither a string nor a number.
     fn begin_value<S: Sink>(&mut self, byte: u8, at: usize, sink: &mut S) -> Result<(), Fault> {
         let (kind, state) = match byte {
             b'{' => return self.open(Kind::Object, at, sink),
@@ -187,10 +191,7 @@ impl Validator {
             b't' => (Kind::Bool, State::Word(Word::True, 1)),
             b'f' => (Kind::Bool, State::Word(Word::False, 1)),
             b'n' => (Kind::Null, State::Word(Word::Null, 1)),
-            _ => match Number::begin(byte) {
-                Some(part) => (Kind::Number, State::Number(part)),
-                None => return Err(self.unexpected(byte, at)),
-            },
+            _ => return Err(self.unexpected(byte, at)),
         };
         self.begin(kind, at, sink);
         self.state = state;

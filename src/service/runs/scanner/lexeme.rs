@@ -8,6 +8,8 @@ use super::skip;
 /// How far a number has been read: the name of what came last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Number {
+    /// Nothing yet.
+    Start,
     /// The minus sign.
     Minus,
     /// A zero that is the whole integer part.
@@ -27,21 +29,13 @@ pub(super) enum Number {
 }
 
 impl Number {
-    /// The first byte of a number.
-    pub(super) fn begin(byte: u8) -> Option<Self> {
-        match byte {
-            b'-' => Some(Self::Minus),
-            b'0' => Some(Self::Zero),
-            b'1'..=b'9' => Some(Self::Whole),
-            _ => None,
-        }
-    }
-
     /// One byte more; `None` when it does not belong to the number.
+    #[inline(always)]
     fn next(self, byte: u8) -> Option<Self> {
         match (self, byte) {
-            (Self::Minus, _) => Self::begin(byte).filter(|part| *part != Self::Minus),
-            (Self::Whole, b'0'..=b'9') => Some(Self::Whole),
+            (Self::Whole, b'0'..=b'9') | (Self::Start | Self::Minus, b'1'..=b'9') => Some(Self::Whole),
+            (Self::Start | Self::Minus, b'0') => Some(Self::Zero),
+            (Self::Start, b'-') => Some(Self::Minus),
             (Self::Zero | Self::Whole, b'.') => Some(Self::Point),
             (Self::Point | Self::Fraction, b'0'..=b'9') => Some(Self::Fraction),
             (Self::Zero | Self::Whole | Self::Fraction, b'e' | b'E') => Some(Self::Exponent),
@@ -178,7 +172,14 @@ impl Validator {
                 Some(next) => part = next,
                 None if part.may_end() => {
                     self.end_value(at, piece, sink);
-                    return Ok(at);
+                    // Vectors are long, so from one number to the next the state machine is skipped.
+                    match self.next_number(&piece[at..]) {
+                        Some(between) => at += between,
+                        None => return Ok(at),
+                    }
+                    self.begin(Kind::Number, at, sink);
+                    part = Number::Start;
+                    continue;
                 }
                 None => return Err(fault(at, "not a number")),
             }
@@ -189,6 +190,16 @@ impl Validator {
         }
         self.state = State::Number(part);
         Ok(piece.len())
+    }
+
+    /// How many bytes are between the number that just ended and one that follows it in the same array.
+    fn next_number(&self, rest: &[u8]) -> Option<usize> {
+        match rest {
+            _ if self.depth == 0 || self.in_object => None,
+            [b',', b'-' | b'0'..=b'9', ..] => Some(1),
+            [b',', b' ', b'-' | b'0'..=b'9', ..] => Some(2),
+            _ => None,
+        }
     }
 
     /// Reads one of the three words up to its end or the end of the piece.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::json::Kind;
-use super::{skip, text};
+use super::text;
 
 /// The longest key and the longest value that are kept, in bytes.
 pub(super) const LONGEST: usize = 64;
@@ -27,7 +27,7 @@ impl Members {
 
     /// A key was read, of which `raw` is all if it is `whole`.
     pub(super) fn set_key(&mut self, raw: &[u8], whole: bool) {
-        self.has_key = whole && !is_long(raw);
+        self.has_key = whole;
         // One buffer for all keys, because a payload may have very many.
         self.key.clear();
         if self.has_key {
@@ -64,5 +64,5 @@ impl Members {
 
 /// Whether a token is too long already before its first escape, which is known without decoding it.
 fn is_long(raw: &[u8]) -> bool {
-    raw.len() > LONGEST && skip::plain(&raw[1..]) > LONGEST
+    raw.len() > LONGEST + 2 && memchr::memchr(b'\\', &raw[1..LONGEST + 2]).is_none()
 }

@@ -105,7 +105,9 @@ impl Scanner {
             Reason::Syntax(message) => self.refuse_syntax(offset, message),
             Reason::TooDeep => {
                 self.collector.check_size(offset);
-                self.collector.refuse_depth();
+                if self.collector.refusal.is_none() {
+                    self.collector.refuse_depth();
+                }
             }
         }
     }

@@ -50,14 +50,14 @@ fn is_plain<const N: usize>(block: &[u8; N]) -> bool {
 }
 
 /// A word whose lowest set bit is the top bit of the first byte that cannot stand in a string; bits above it may lie.
-pub(super) fn marks(word: [u8; 8]) -> u64 {
+fn marks(word: [u8; 8]) -> u64 {
     let word = u64::from_le_bytes(word);
     let low = word ^ (ONES * 2);
     let slash = word ^ (ONES * 0x5c);
     (low.wrapping_sub(ONES * 0x21) & !low | slash.wrapping_sub(ONES) & !slash) & HIGH
 }
 
-pub(super) fn position(marks: u64) -> usize {
+fn position(marks: u64) -> usize {
     (marks.trailing_zeros() / 8) as usize
 }
 
@@ -83,5 +83,15 @@ fn blanks(bytes: &[u8]) -> usize {
 /// How many bytes at the start are decimal digits.
 #[inline(always)]
 pub(super) fn digits(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    let mut at = 0;
+    for word in bytes.as_chunks::<8>().0 {
+        // A digit with the bits of `0` turned is less than ten; adding 0x76 carries everything else into the top bit.
+        let word = u64::from_le_bytes(*word) ^ (ONES * 0x30);
+        let others = (((word & !HIGH) + ONES * 0x76) | word) & HIGH;
+        if others != 0 {
+            return at + position(others);
+        }
+        at += 8;
+    }
+    at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()
 }

@@ -9,10 +9,10 @@ pub(super) const fn raw_limit(limit: usize) -> usize {
     limit * 6 + 2
 }
 
-/// The decoded text of a string in quotes, of which `raw` may be only the beginning: it then ends before a cut escape.
+/// The decoded text of a string in quotes, of which `raw` may be only the beginning: an escape that is cut is then left out.
 pub(super) fn decode(raw: &[u8]) -> Cow<'_, str> {
     let inside = raw.strip_prefix(b"\"").unwrap_or(raw);
-    let inside = inside.strip_suffix(b"\"").filter(|_| ends_in_quote(inside)).unwrap_or(inside);
+    let inside = inside.strip_suffix(b"\"").unwrap_or(inside);
     let Some(escape) = memchr::memchr(b'\\', inside) else { return Cow::Borrowed(prefix(inside)) };
     let mut text = String::with_capacity(inside.len());
     let mut rest = inside;
@@ -39,12 +39,6 @@ pub(super) fn prefix(bytes: &[u8]) -> &str {
 /// The start of a text that is at most `limit` bytes long and ends between two characters.
 pub(super) fn shorten(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
-}
-
-/// Whether the quote at the end closes the string, which it does after an even number of backslashes.
-fn ends_in_quote(inside: &[u8]) -> bool {
-    let slashes = inside.iter().rev().skip(1).take_while(|byte| **byte == b'\\').count();
-    slashes % 2 == 0
 }
 
 /// The character of the escape that the bytes start with, and the escape's length; `None` when it was cut.

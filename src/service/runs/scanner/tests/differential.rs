@@ -142,7 +142,7 @@ fn assert_agreement(rng: &mut StdRng, body: &[u8]) {
         match (&whole, &pieces) {
             // The words may differ, because a cut decides which of two checks is first to see a bad character.
             (Err(Rejection::Syntax { offset, .. }), Err(Rejection::Syntax { offset: same, .. })) => {
-                assert_eq!(offset, same)
+                assert_eq!(offset, same);
             }
             _ => assert_eq!(whole, pieces),
         }
@@ -153,7 +153,7 @@ fn assert_agreement(rng: &mut StdRng, body: &[u8]) {
 fn the_same_texts_are_json_as_for_serde_json() {
     let mut rng = StdRng::seed_from_u64(1);
     let mut refused = 0;
-    for _ in 0..6000 {
+    for _ in 0..1500 {
         let mut body = format!("{}{}{}", blank(&mut rng), value(&mut rng, 0), blank(&mut rng)).into_bytes();
         assert_agreement(&mut rng, &body);
         mutate(&mut rng, &mut body);
@@ -161,14 +161,14 @@ fn the_same_texts_are_json_as_for_serde_json() {
         assert_agreement(&mut rng, &body);
     }
     // The generator must make both kinds, or the test says nothing.
-    assert!((2000..5900).contains(&refused), "{refused}");
+    assert!((500..1450).contains(&refused), "{refused}");
 }
 
 #[test]
 fn runs_and_their_ranges_are_the_same_wherever_the_body_is_cut() {
     let mut rng = StdRng::seed_from_u64(2);
     let mut taken = 0;
-    for _ in 0..3000 {
+    for _ in 0..800 {
         let mut body = runs(&mut rng).into_bytes();
         assert_agreement(&mut rng, &body);
         if let Ok(scanned) = scan_cut(&body, DEEP, usize::MAX) {
@@ -178,7 +178,7 @@ fn runs_and_their_ranges_are_the_same_wherever_the_body_is_cut() {
         mutate(&mut rng, &mut body);
         assert_agreement(&mut rng, &body);
     }
-    assert!(taken > 500, "{taken}");
+    assert!(taken > 150, "{taken}");
 }
 
 /// Every range must hold the bytes that serde_json finds under the same key; its last one, as here, wins.
@@ -201,7 +201,7 @@ fn assert_ranges(body: &[u8], scanned: &Scanned) {
 fn every_single_cut_of_a_body_gives_the_same() {
     let mut rng = StdRng::seed_from_u64(3);
     let mut tried = 0;
-    while tried < 20 {
+    while tried < 8 {
         let body = runs(&mut rng);
         let Ok(whole) = scan_cut(body.as_bytes(), DEEP, usize::MAX) else { continue };
         for cut in 0..body.len() {

@@ -133,6 +133,7 @@ fn a_run_that_is_too_long_is_refused_as_soon_as_it_is_known() {
     assert_eq!(too_large(&long, limits), "");
     // What comes behind the limit does not matter, and neither does where the body is cut.
     assert_eq!(too_large(&format!("[{fits},{}aa\t", long.trim_end_matches("\"}")), limits), "[1]");
+    assert_eq!(too_large(&format!("[{fits},{}", format_args!("{{\"a\":{}", "[".repeat(300))), limits), "[1]");
     let mut scanner = Scanner::new(limits);
     scanner.feed(b"[{\"inputs\":{\"a\":\"");
     scanner.feed(&[b'a'; 84]);

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::super::{Form, Part, PartField, RunStatus, ScanLimits};
 use super::{TRACE, body_with, problems_with, run_with, scan, scan_cut};
-use crate::scanner::{Form, Part, PartField, RunStatus, ScanLimits};
 
 fn time(text: &str) -> Option<DateTime<Utc>> {
     Some(text.parse().unwrap())
