@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use migration::{MigrationStatus, Migrator, MigratorTrait, Step};
-use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::sea_query::{ColumnType, Expr, SimpleExpr};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, IntoSimpleExpr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
+    IdenStatic, IntoSimpleExpr, Iterable, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
+use serde::Serialize;
 
 use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
@@ -23,6 +24,9 @@ const MIGRATION_LOCK: i64 = 0x0052_756e_7961_7264;
 
 /// Bound parameters that one statement may have: SQLite's limit, which is below PostgreSQL's 65,535.
 pub const MAX_PARAMETERS: usize = 32_766;
+
+/// Readers of a SQLite file at once: each is a thread with a page cache of its own, and more than the cores is no gain.
+const SQLITE_READERS: u32 = 8;
 
 /// The connections to the database.
 #[derive(Debug, Clone)]
@@ -68,14 +72,14 @@ impl Database {
                         .busy_timeout(timeout)
                         .pragma("journal_mode", "WAL")
                         .pragma("synchronous", "FULL")
-                        .pragma("cache_size", "-4096")
+                        .pragma("cache_size", "-1024")
                         .pragma("journal_size_limit", "67108864")
                 },
             );
             sea_orm::Database::connect(options)
         };
         let writer = pool(1).await?;
-        let reader = pool(connections.max(1)).await?;
+        let reader = pool(connections.clamp(1, SQLITE_READERS)).await?;
         Ok(Self { reader, writer, timeout })
     }
 
@@ -168,6 +172,42 @@ impl Database {
         .await
     }
 
+    /// One statement that inserts any number of rows of an entity and leaves out those whose key is taken.
+    ///
+    /// The rows are one parameter, an array of JSON objects, so that the statement's text is always the same: it is
+    /// prepared once, and no number of rows meets a limit of parameters.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when a row cannot be written as JSON.
+    pub fn insert_rows<E>(&self, rows: &[E::Model]) -> Result<Statement>
+    where
+        E: EntityTrait,
+        E::Model: Serialize,
+    {
+        let backend = self.writer.get_database_backend();
+        let table = E::default();
+        let table = table.table_name();
+        let columns: Vec<(String, ColumnType)> = E::Column::iter()
+            .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
+            .collect();
+        let names = joined(&columns, |name, _| format!("\"{name}\""));
+        let sql = if backend == DbBackend::Postgres {
+            let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
+            format!(
+                "INSERT INTO \"{table}\" ({names}) SELECT {names} FROM json_to_recordset($1::json) AS given({types}) \
+                 ON CONFLICT DO NOTHING"
+            )
+        } else {
+            let values = joined(&columns, sqlite_value);
+            format!(
+                "INSERT INTO \"{table}\" ({names}) SELECT {values} FROM json_each(?) AS given WHERE true \
+                 ON CONFLICT DO NOTHING"
+            )
+        };
+        let json = serde_json::to_string(rows).context("writing rows as JSON")?;
+        Ok(Statement::from_sql_and_values(backend, sql, [json.into()]))
+    }
+
     /// That the JSON array in `column` has the text `value` among its items.
     pub fn json_array_has(&self, column: impl IntoSimpleExpr, value: &str) -> SimpleExpr {
         let column = column.into_simple_expr();
@@ -196,5 +236,31 @@ impl Database {
                 [column, Expr::val(key), Expr::val(value)],
             ),
         }
+    }
+}
+
+fn joined(columns: &[(String, ColumnType)], part: impl Fn(&str, &ColumnType) -> String) -> String {
+    columns.iter().map(|(name, kind)| part(name, kind)).collect::<Vec<_>>().join(", ")
+}
+
+/// The type of a column in PostgreSQL, for those that rows consist of.
+fn postgres_type(kind: &ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Uuid => "uuid",
+        ColumnType::Boolean => "boolean",
+        ColumnType::BigInteger => "bigint",
+        ColumnType::TimestampWithTimeZone => "timestamptz",
+        ColumnType::Json | ColumnType::JsonBinary => "jsonb",
+        _ => "text",
+    }
+}
+
+/// The value of a member of a JSON object, in the form in which the driver writes that type into SQLite.
+fn sqlite_value(name: &str, kind: &ColumnType) -> String {
+    match kind {
+        ColumnType::Uuid => format!("unhex(given.value ->> '{name}', '-')"),
+        ColumnType::TimestampWithTimeZone => format!("replace(given.value ->> '{name}', 'Z', '+00:00')"),
+        ColumnType::Json | ColumnType::JsonBinary => format!("given.value -> '{name}'"),
+        _ => format!("given.value ->> '{name}'"),
     }
 }

@@ -20,6 +20,8 @@ use crate::error::{Error, FieldError, Result};
 const CHUNK: usize = 64 * 1024;
 /// Log2 of the largest window that a zstd frame may ask for; a decoder holds that much memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// Bytes beyond the largest body that are still read, and thrown away, so that its sender hears why it is refused.
+const COURTESY: u64 = 64 * 1024 * 1024;
 /// A body may grow to this size whatever its ratio, since small bodies compress extremely.
 const FREE_GROWTH: u64 = 4 * 1024 * 1024;
 
@@ -124,7 +126,7 @@ impl Body {
     /// Reads on for a while without looking, after a refusal: an answer is lost on a client who is still sending
     /// when the connection closes.
     pub async fn drain(mut self) {
-        let mut left = self.max_decoded.saturating_sub(self.decoded);
+        let mut left = self.max_decoded.saturating_sub(self.decoded).max(COURTESY);
         while let Ok(Some(Ok(chunk))) = tokio::time::timeout(self.pause, self.chunks.next()).await {
             left = left.saturating_sub(chunk.len() as u64);
             if left == 0 {

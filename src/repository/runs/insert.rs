@@ -5,10 +5,9 @@ use std::collections::HashMap;
 
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
-    QuerySelect, SqlErr, TryInsertResult,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, SqlErr,
 };
 use uuid::Uuid;
 
@@ -68,16 +67,10 @@ impl RunRepository {
         let transaction = self.database.begin().await?;
         let live_runs = rows.iter().filter(|run| !run.payload.0.is_empty()).count();
         insert_segment(&transaction, now, segment, live_runs).await?;
-        let columns = run::Column::iter().count();
-        for rows in rows.chunks(MAX_PARAMETERS / columns) {
-            let models = rows.iter().map(|run| encoded((*run).clone()).into_active_model());
-            let taken = OnConflict::columns([run::Column::WorkspaceId, run::Column::Id]).do_nothing().to_owned();
-            let inserted = run::Entity::insert_many(models)
-                .on_conflict(taken)
-                .try_insert()
-                .exec_without_returning(&transaction)
-                .await?;
-            if !matches!(inserted, TryInsertResult::Inserted(count) if count == rows.len() as u64) {
+        if !rows.is_empty() {
+            let rows: Vec<run::Model> = rows.iter().map(|run| encoded((*run).clone())).collect();
+            let inserted = transaction.execute_raw(self.database.insert_rows::<run::Entity>(&rows)?).await?;
+            if inserted.rows_affected() != rows.len() as u64 {
                 transaction.rollback().await?;
                 return Ok(false);
             }

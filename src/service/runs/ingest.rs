@@ -52,6 +52,8 @@ impl RunService {
         let mut body = Body::new(encoding, raw, &self.limits);
         match self.receive(caller.workspace_id, &mut body).await {
             Ok((scanned, sink)) => self.store(caller.workspace_id, scanned, sink).await,
+            // Whoever pauses for too long is not waited for once more.
+            Err(Error::Slow) => Err(Error::Slow),
             Err(refusal) => {
                 body.drain().await;
                 Err(refusal)
