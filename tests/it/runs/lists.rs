@@ -30,7 +30,7 @@ async fn every_filter_cuts_the_list_and_all_of_them_together() {
         at(
             "one",
             1,
-            json!({"run_type": "llm", "tags": ["x", "y"], "metadata": {"user": "ada", "n": 7, "ok": true, "a.b": "dot"}})
+            &json!({"run_type": "llm", "tags": ["x", "y"], "metadata": {"user": "ada", "n": 7, "ok": true, "a.b": "dot"}})
         ),
         at("two", 2, &json!({"trace_id": other, "session_name": "proj", "tags": ["x"]})),
         at("three", 3, &json!({"error": "boom", "metadata": {"user": "bob", "n": 8}})),
