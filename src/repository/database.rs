@@ -199,9 +199,10 @@ impl Database {
             )
         } else {
             let values = joined(&columns, sqlite_value);
+            // Materialized, because an element is written out as text anew wherever it is named.
             format!(
-                "INSERT INTO \"{table}\" ({names}) SELECT {values} FROM json_each(?) AS given WHERE true \
-                 ON CONFLICT DO NOTHING"
+                "WITH given(value) AS MATERIALIZED (SELECT value FROM json_each(?)) \
+                 INSERT INTO \"{table}\" ({names}) SELECT {values} FROM given WHERE true ON CONFLICT DO NOTHING"
             )
         };
         let json = serde_json::to_string(rows).context("writing rows as JSON")?;
