@@ -109,7 +109,7 @@ impl AccountService {
     /// [`Error::Unauthenticated`] whichever of the two is wrong, [`Error::TooMany`] after several failures.
     pub async fn log_in(&self, address: IpAddr, credentials: Credentials) -> Result<TokenPair> {
         let email = possible(&credentials.email);
-        self.throttle.admit(address, &email).await?;
+        let _turn = self.throttle.admit(address, &email).await?;
         let user = self.accounts.find_user_by_email(&email).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let right = self.passwords.verify(credentials.password, hash).await?;
