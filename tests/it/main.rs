@@ -4,6 +4,7 @@
 
 mod support;
 
+mod accounts;
 mod blob;
 mod cache;
 mod smoke;
