@@ -7,4 +7,5 @@ mod support;
 mod accounts;
 mod blob;
 mod cache;
+mod security;
 mod smoke;
