@@ -7,5 +7,6 @@ mod support;
 mod accounts;
 mod blob;
 mod cache;
+mod errors;
 mod security;
 mod smoke;
