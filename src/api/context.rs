@@ -64,7 +64,8 @@ impl<E: Endpoint> Endpoint for InContext<E> {
                 Ok(response) => response,
                 Err(error) => render(&error, &id, |name| self.paths.parameter(path.path(), name)),
             };
-            let route = response.data::<PathPattern>().map_or("unknown", |pattern| &pattern.0);
+            let own = || response.data::<PathPattern>().map(|pattern| pattern.0.to_string());
+            let route = self.paths.pattern(path.path()).or_else(own).unwrap_or_else(|| "unknown".to_owned());
             let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
             let status = response.status().as_u16();
             tracing::debug!(%method, route, status, duration_ms, "request");

@@ -1,4 +1,5 @@
-//! Names the parameters of paths in errors: the framework numbers them, callers know them by their names.
+//! Names paths and their parameters as the document does, in errors and in the log: the framework numbers parameters,
+//! and forgets the path of a request that fails.
 
 use serde_json::Value;
 
@@ -18,11 +19,21 @@ impl Paths {
     pub fn parameter(&self, path: &str, numbered: &str) -> String {
         let name = || {
             let number: usize = numbered.strip_prefix("param")?.parse().ok()?;
-            let wanted: Vec<&str> = segments(path).collect();
-            let template = self.0.iter().find(|template| fits(template, &wanted))?;
-            template.iter().filter_map(|segment| placeholder(segment)).nth(number)
+            self.template(path)?.iter().filter_map(|segment| placeholder(segment)).nth(number)
         };
         name().unwrap_or(numbered).to_owned()
+    }
+
+    /// The path of the document that a request for `path` is for.
+    pub fn pattern(&self, path: &str) -> Option<String> {
+        self.template(path).map(|template| format!("/{}", template.join("/")))
+    }
+
+    /// The one that takes `path` most literally.
+    fn template(&self, path: &str) -> Option<&Vec<String>> {
+        let wanted: Vec<&str> = segments(path).collect();
+        let fitting = self.0.iter().filter(|template| fits(template, &wanted));
+        fitting.min_by_key(|template| template.iter().filter(|segment| placeholder(segment).is_some()).count())
     }
 }
 
@@ -50,5 +61,14 @@ mod tests {
         assert_eq!(paths.parameter("/a/1/c/2", "param1"), "d");
         assert_eq!(paths.parameter("/unknown", "param0"), "param0");
         assert_eq!(paths.parameter("/runs/zz", "limit"), "limit");
+    }
+
+    #[test]
+    fn a_path_has_the_pattern_that_takes_it_most_literally() {
+        let paths = Paths::new(r#"{"paths":{"/runs/{id}":{},"/runs/query":{},"/runs":{}}}"#);
+        assert_eq!(paths.pattern("/runs/zz").unwrap(), "/runs/{id}");
+        assert_eq!(paths.pattern("/runs/query").unwrap(), "/runs/query");
+        assert_eq!(paths.pattern("/runs/").unwrap(), "/runs");
+        assert_eq!(paths.pattern("/runs/zz/more"), None);
     }
 }

@@ -5,8 +5,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 #![expect(clippy::disallowed_methods, reason = "which stores to test is said by the environment")]
 
-mod support;
-
+mod accounts;
 mod blob;
 mod cache;
+mod errors;
 mod runs;
+mod security;
+mod support;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{AccountService, Caller, Member, MemberPage, NewMember, normalised};
+use super::{AccountService, Caller, Member, MemberPage, NewMember, possible};
 use crate::error::{Error, Result};
 use crate::repository::accounts::Removal;
 use crate::repository::entity::member;
@@ -25,7 +25,7 @@ impl AccountService {
     /// [`Error::Conflict`] when the workspace would be left without an owner.
     pub async fn put_member(&self, caller: &Caller, new: NewMember) -> Result<Member> {
         caller.may_manage()?;
-        let user = self.accounts.find_user_by_email(&normalised(&new.email)).await?;
+        let user = self.accounts.find_user_by_email(&possible(&new.email)).await?;
         let user = user.ok_or(Error::NotFound("user"))?;
         let row = member::Model {
             workspace_id: caller.workspace_id,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::AuthConfig;
@@ -33,16 +33,20 @@ impl Passwords {
     /// The hash to keep for a password.
     pub async fn hash(&self, password: String) -> Result<String> {
         let cost = self.cost;
-        self.run(move || bcrypt::non_truncating_hash(password, cost).context("hashing a password")).await
+        self.run(move || {
+            ensure!(is_seen_whole(&password), "a password of which bcrypt sees a part");
+            bcrypt::hash(password, cost).context("hashing a password")
+        })
+        .await
     }
 
     /// Whether the password is the one of the hash; never, in the same time, when there is no hash.
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
         let decoy = Arc::clone(&self.decoy);
         self.run(move || {
-            let exists = hash.is_some();
+            let may_be_right = hash.is_some() && is_seen_whole(&password);
             let right = bcrypt::verify(password.as_bytes(), hash.as_deref().unwrap_or(&decoy));
-            Ok(right.context("comparing a password")? && exists)
+            Ok(right.context("comparing a password")? && may_be_right)
         })
         .await
     }
@@ -58,4 +62,9 @@ impl Passwords {
         });
         Ok(task.await.context("running a password hash")??)
     }
+}
+
+/// bcrypt stops at 72 bytes, and takes a password for the same as itself repeated after U+0000.
+fn is_seen_whole(password: &str) -> bool {
+    password.len() <= 72 && !password.contains('\0')
 }

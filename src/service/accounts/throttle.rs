@@ -5,10 +5,13 @@
 //! right password from another address always gets in. Counts live in this process and need no other store.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use moka::future::Cache;
 use moka::ops::compute::Op;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
 
@@ -36,22 +39,33 @@ struct Failures {
     last: Instant,
 }
 
+/// An attempt that is being looked at, until this is dropped.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "held for its drop")] [OwnedSemaphorePermit; 2]);
+
 /// The failures of the last minutes.
 #[derive(Debug, Clone)]
 pub struct Throttle {
     allowed: u32,
     failures: Cache<Subject, Failures>,
+    turns: Cache<Subject, Arc<Semaphore>>,
 }
 
 impl Throttle {
     /// `allowed` failures of one address for one account cost nothing.
     pub fn new(allowed: u32) -> Self {
         let failures = Cache::builder().max_capacity(CAPACITY).time_to_idle(MEMORY).build();
-        Self { allowed, failures }
+        let turns = Cache::builder().max_capacity(CAPACITY).time_to_idle(MEMORY).build();
+        Self { allowed, failures, turns }
     }
 
-    /// Lets an attempt go on, perhaps after a delay.
-    pub async fn admit(&self, address: IpAddr, account: &str) -> Result<()> {
+    /// Lets an attempt go on, perhaps after a delay; its outcome must be known before the turn is dropped.
+    ///
+    /// No more attempts are looked at together than may fail for nothing: guesses that are made at once are worth no
+    /// more than guesses one after another.
+    pub async fn admit(&self, address: IpAddr, account: &str) -> Result<Turn> {
+        let [of_pair, of_address] = self.bounds(address, account);
+        let turn = Turn([self.turn(of_pair).await?, self.turn(of_address).await?]);
         for (subject, allowed) in self.bounds(address, account) {
             if let Some(wait) = self.wait(&subject, allowed, MAX_WAIT).await {
                 return Err(Error::TooMany(wait));
@@ -61,7 +75,12 @@ impl Throttle {
         if let Some(delay) = self.wait(&everywhere, self.allowed * ADDRESS_FACTOR, MAX_DELAY).await {
             tokio::time::sleep(delay).await;
         }
-        Ok(())
+        Ok(turn)
+    }
+
+    async fn turn(&self, (subject, allowed): (Subject, u32)) -> Result<OwnedSemaphorePermit> {
+        let turns = self.turns.get_with(subject, async { Arc::new(Semaphore::new(allowed.max(1) as usize)) }).await;
+        Ok(turns.acquire_owned().await.context("waiting for a sign-in")?)
     }
 
     /// Remembers a failure.

@@ -102,6 +102,12 @@ impl Client {
         self.send(self.request(Method::DELETE, path)).await
     }
 
+    /// A request of any method with a body of JSON.
+    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Reply {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        self.send(self.request(method, path).body(body.to_string())).await
+    }
+
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
         self.post_bytes(path, body.to_string()).await

@@ -1,6 +1,8 @@
 //! What every test starts from: a server of its own on a free port, with stores of its own.
 
 pub mod client;
+pub mod document;
+pub mod program;
 pub mod redis;
 pub mod s3;
 pub mod stores;
@@ -41,7 +43,13 @@ impl TestApp {
 
     /// A server over stores that may hold something already.
     pub async fn over(stores: TestStores, arguments: &[&str]) -> Self {
-        let app = App::start(stores.config(arguments)).await.unwrap();
+        let config = stores.config(arguments);
+        Self::under(stores, config).await
+    }
+
+    /// A server under this configuration, which says where the stores are.
+    pub async fn under(stores: TestStores, config: Config) -> Self {
+        let app = App::start(config).await.unwrap();
         let address = app.address();
         let stop = CancellationToken::new();
         let stopped = stop.clone();

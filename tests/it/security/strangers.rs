@@ -1,0 +1,153 @@
+//! Every operation refuses who has no credentials, and hides what belongs to another workspace.
+
+use runyard::api::public::PUBLIC;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::document::{Operation, operations};
+use crate::support::{Client, TestApp, run};
+
+async fn documented(app: &TestApp) -> Vec<Operation> {
+    operations(&app.client().get("/openapi.json").await.ok(200))
+}
+
+#[tokio::test]
+async fn every_operation_that_is_not_public_refuses_anonymous_callers() {
+    let app = TestApp::spawn().await;
+    let client = app.client();
+    let mut refused = 0;
+    for operation in documented(&app).await.iter().filter(|operation| !operation.is_public()) {
+        let path = operation.path_with(|_| Uuid::new_v4().to_string());
+        for body in [json!({}), json!([])] {
+            let reply = client.call(&operation.method, &path, &body).await;
+            assert_eq!(reply.status, 401, "{} {}", operation.method, operation.path);
+            assert_eq!(reply.problem(401)["code"], "unauthenticated");
+            assert_eq!(reply.header("www-authenticate"), "Bearer");
+        }
+        refused += 1;
+    }
+    assert!(refused >= 10, "{refused}");
+}
+
+#[tokio::test]
+async fn a_public_operation_asks_nobody_who_they_are() {
+    let app = TestApp::spawn().await;
+    for operation in documented(&app).await.iter().filter(|operation| operation.is_public()) {
+        let reply = app.client().call(&operation.method, &operation.path, &json!({})).await;
+        assert!([200, 422].contains(&reply.status), "{} {}: {}", operation.method, operation.path, reply.status);
+    }
+}
+
+#[tokio::test]
+async fn every_public_operation_is_in_the_document() {
+    let app = TestApp::spawn().await;
+    let operations = documented(&app).await;
+    let known = |public: &&(&str, &str)| {
+        operations.iter().any(|operation| (operation.method.as_str(), operation.path.as_str()) == **public)
+    };
+    assert_eq!(PUBLIC.iter().filter(known).count(), PUBLIC.len());
+}
+
+/// What a workspace has, one thing of each kind that a path can name.
+struct Belongings {
+    run: String,
+    trace: String,
+    key: String,
+    user: String,
+}
+
+impl Belongings {
+    async fn of(owner: &Client) -> Self {
+        let trace = Uuid::new_v4().to_string();
+        let mut run = run(None, "Weather Query");
+        run["trace_id"] = json!(trace);
+        let run = owner.create(&json!([run])).await.remove(0);
+        let key = owner.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
+        Self { run, trace, key: key["id"].as_str().unwrap().to_owned(), user: owner.user_id.clone() }
+    }
+
+    /// The id that a parameter of this path means.
+    fn id(&self, path: &str, parameter: &str) -> String {
+        let id = match (path.split('/').find(|segment| !["", "api"].contains(segment)), parameter) {
+            (Some("runs"), "id") => &self.run,
+            (Some("traces"), "trace_id") => &self.trace,
+            (Some("keys"), "id") => &self.key,
+            (Some("members"), "user_id") => &self.user,
+            _ => panic!("say here which thing {{{parameter}}} of {path} names, so that strangers are kept from it"),
+        };
+        id.clone()
+    }
+
+    fn all(&self) -> [&str; 4] {
+        [&self.run, &self.trace, &self.key, &self.user]
+    }
+
+    /// Everything, as its owner sees it.
+    async fn as_seen_by(&self, owner: &Client) -> Vec<Value> {
+        let paths = [format!("/runs/{}", self.run), format!("/traces/{}?payload=true", self.trace)];
+        let lists = ["/runs", "/api/keys", "/api/members", "/me"].map(str::to_owned);
+        let mut seen = Vec::new();
+        for path in paths.iter().chain(&lists) {
+            seen.push(owner.get(path).await.ok(200));
+        }
+        seen
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_workspace_is_not_found_and_stays_as_it_is() {
+    let app = TestApp::spawn().await;
+    let (ada, eve) = (app.user("ada").await, app.user("eve").await);
+    let belongings = Belongings::of(&ada).await;
+    let before = belongings.as_seen_by(&ada).await;
+    let intruder = eve.clone().with("x-workspace-id", &ada.workspace_id);
+    let key = eve.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
+    let by_key = app.client().with("x-api-key", key["key"].as_str().unwrap());
+    let mut tried = 0;
+    for operation in documented(&app).await.iter().filter(|operation| operation.path.contains('{')) {
+        let path = operation.path_with(|parameter| belongings.id(&operation.path, parameter));
+        for stranger in [&eve, &intruder, &by_key] {
+            let reply = stranger.call(&operation.method, &path, &json!({})).await;
+            assert_eq!(reply.status, 404, "{} {}: {}", operation.method, operation.path, reply.text());
+            let absent = operation.path_with(|_| Uuid::new_v4().to_string());
+            let nothing = stranger.call(&operation.method, &absent, &json!({})).await.problem(404);
+            // What is another's cannot be told from what is not there.
+            assert_eq!(reply.problem(404)["detail"], nothing["detail"], "{} {}", operation.method, operation.path);
+        }
+        tried += 1;
+    }
+    assert!(tried >= 5, "{tried}");
+    assert_eq!(belongings.as_seen_by(&ada).await, before);
+}
+
+#[tokio::test]
+async fn no_list_shows_what_belongs_to_another_workspace() {
+    let app = TestApp::spawn().await;
+    let (ada, eve) = (app.user("ada").await, app.user("eve").await);
+    let belongings = Belongings::of(&ada).await;
+    Belongings::of(&eve).await;
+    let lists = documented(&app).await;
+    let lists = lists.iter().filter(|operation| operation.method == "GET" && !operation.path.contains('{'));
+    for list in lists {
+        let text = eve.get(&list.path).await.text();
+        for id in belongings.all().into_iter().chain([ada.workspace_id.as_str(), "ada@example.com"]) {
+            assert!(!text.contains(id), "{}: {text}", list.path);
+        }
+    }
+    // By a filter neither.
+    let runs = eve.get(&format!("/runs?trace_id={}", belongings.trace)).await.ok(200);
+    assert_eq!(runs["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_id_of_another_workspaces_run_can_be_used_and_tells_nothing() {
+    let app = TestApp::spawn().await;
+    let (ada, eve) = (app.user("ada").await, app.user("eve").await);
+    let id = ada.create(&json!([run(None, "hers")])).await.remove(0);
+    assert_eq!(eve.create(&json!([run(Some(&id), "mine")])).await, [id.clone()]);
+    let path = format!("/runs/{id}");
+    assert_eq!(ada.get(&path).await.ok(200)["name"], "hers");
+    assert_eq!(eve.get(&path).await.ok(200)["name"], "mine");
+    assert_eq!(eve.delete(&path).await.status, 204);
+    assert_eq!(ada.get(&path).await.ok(200)["name"], "hers");
+}
