@@ -6,4 +6,5 @@ mod support;
 
 mod blob;
 mod cache;
+mod durability;
 mod runs;
