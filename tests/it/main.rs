@@ -8,6 +8,7 @@
 mod accounts;
 mod blob;
 mod cache;
+mod durability;
 mod errors;
 mod runs;
 mod security;

@@ -90,12 +90,16 @@ impl ApiResponse for TraceReply {
 }
 
 /// A body that breaks off on an error: a client must not take a part for the whole.
+///
+/// The connection is ended by unwinding. The framework polls a connection once more after a body has failed, and
+/// hyper then writes the end of a whole answer.
 fn streamed(chunks: BoxStream<'static, Result<Bytes>>) -> Body {
-    Body::from_bytes_stream(chunks.map(|chunk| {
-        chunk.map_err(|error| {
+    Body::from_bytes_stream(chunks.map(|chunk| match chunk {
+        Ok(chunk) => Ok::<_, std::io::Error>(chunk),
+        Err(error) => {
             tracing::error!(error = %format!("{:#}", anyhow::Error::new(error)), "an answer broke off");
-            std::io::Error::other("the answer broke off")
-        })
+            std::panic::resume_unwind(Box::new("an answer broke off"))
+        }
     }))
 }
 

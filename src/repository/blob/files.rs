@@ -56,7 +56,8 @@ impl Place {
     /// Asking for the length first keeps a wrong range from allocating memory for bytes that do not exist.
     pub(super) fn open(&self, end: u64) -> io::Result<Option<File>> {
         let file = match File::open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // A store whose folder is away has not lost the blob.
+            Err(error) if error.kind() == ErrorKind::NotFound => return fs::metadata(&self.root).map(|_| None),
             other => other?,
         };
         let length = file.metadata()?.len();

@@ -2,8 +2,8 @@
 
 use anyhow::anyhow;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -88,7 +88,10 @@ impl RunService {
         let composition = self.compose(&run, fields).await?;
         let size = composition.size();
         let body = if size > LARGE {
-            RunBody::Stream(size, Box::pin(composition.stream(self.blobs.clone())))
+            let mut chunks = composition.stream(self.blobs.clone()).boxed();
+            // As far as the first bytes of the segment: that it cannot be read is said before the answer begins.
+            let first = chunks.by_ref().take(2).try_collect::<Vec<_>>().await?;
+            RunBody::Stream(size, stream::iter(first.into_iter().map(Ok)).chain(chunks).boxed())
         } else {
             RunBody::Whole(self.read(&run, composition).await?.ok_or(Error::NotFound("run"))?)
         };

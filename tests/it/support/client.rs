@@ -74,6 +74,12 @@ impl Client {
         self
     }
 
+    /// The same at another address.
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.base = format!("http://{address}");
+        self
+    }
+
     /// The same without any header.
     pub fn anonymous(&self) -> Self {
         Self { headers: Vec::new(), ..self.clone() }

@@ -3,11 +3,14 @@
 pub mod client;
 pub mod document;
 pub mod program;
+pub mod postgres;
+pub mod process;
 pub mod redis;
 pub mod s3;
 pub mod stores;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use runyard::app::App;
 use runyard::config::Config;
@@ -15,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Reply};
+pub use process::Process;
 pub use stores::TestStores;
 
 /// A password that every user of the tests has.
@@ -106,4 +110,16 @@ pub fn run(id: Option<&str>, name: &str) -> serde_json::Value {
         run["id"] = id.into();
     }
     run
+}
+
+/// Waits until it is so.
+pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let mut pause = tokio::time::interval(Duration::from_millis(5));
+    for _ in 0..12_000 {
+        if so().await {
+            return;
+        }
+        pause.tick().await;
+    }
+    panic!("never came true: {what}");
 }

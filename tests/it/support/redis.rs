@@ -52,6 +52,11 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}?prefix={prefix}", self.port).parse().unwrap()
     }
 
+    /// The argument that makes a server use it.
+    pub fn argument(&self) -> String {
+        format!("--cache-url=redis://127.0.0.1:{}?prefix=a", self.port)
+    }
+
     /// Ends the process at once, as a crash does.
     pub fn kill(&mut self) {
         // A stopped process takes SIGKILL too.
