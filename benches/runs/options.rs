@@ -1,0 +1,118 @@
+//! What can be said on the command line, after `cargo bench --bench runs --` or in `BENCH_ARGS`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, ValueEnum};
+
+use crate::payload::Shape;
+
+/// Measures runs on a release build.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// Rounds of each measurement, in place of the usual 7, or 5 with large bodies.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub rounds: Option<u16>,
+    /// Only these, separated by commas: start, 500x10, 50x100, 500x100, 50x1000, small, cached, uncached, list, memory.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<Scenario>,
+    /// A quick look: few rounds and requests; the numbers are not kept.
+    #[arg(long)]
+    pub quick: bool,
+    /// PostgreSQL for the distributed stores; `scripts/with-stores.sh` sets it.
+    #[arg(long, env = "TEST_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Redis for the distributed stores; `scripts/with-stores.sh` sets it.
+    #[arg(long, env = "TEST_CACHE_URL", hide_env_values = true)]
+    pub cache_url: Option<String>,
+    /// What `cargo bench` says.
+    #[arg(long, hide = true)]
+    pub bench: bool,
+    /// Which child process to be.
+    #[arg(long, hide = true)]
+    pub helper: Option<Helper>,
+    /// Where a child process keeps its files.
+    #[arg(long, hide = true, default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// The child processes that this program can be.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Helper {
+    /// Writes bodies to files.
+    Sink,
+    /// An S3 server.
+    S3,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scenario {
+    /// Time to ready, and memory then.
+    Start,
+    /// One large body at a time, beside a sink.
+    Ingest(Shape),
+    /// Many clients with one small run each.
+    Small,
+    /// One run that is in the cache, beside `/healthz`.
+    Cached,
+    /// Runs that nobody has read before.
+    Uncached,
+    /// The list.
+    List,
+    /// Memory while four large bodies arrive.
+    Memory,
+}
+
+impl Scenario {
+    fn all() -> Vec<Self> {
+        let mut all = vec![Self::Start];
+        all.extend(Shape::ALL.map(Self::Ingest));
+        all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Memory]);
+        all
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Start => "start".to_owned(),
+            Self::Ingest(shape) => format!("{}x{}", shape.runs, shape.kilobytes),
+            Self::Small => "small".to_owned(),
+            Self::Cached => "cached".to_owned(),
+            Self::Uncached => "uncached".to_owned(),
+            Self::List => "list".to_owned(),
+            Self::Memory => "memory".to_owned(),
+        }
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = Self::all();
+        all.iter().copied().find(|scenario| scenario.name() == text).ok_or_else(|| {
+            let names: Vec<_> = all.into_iter().map(Self::name).collect();
+            format!("one of {}", names.join(", "))
+        })
+    }
+}
+
+impl Options {
+    /// What to measure, in order.
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        let mut scenarios = Scenario::all();
+        scenarios.retain(|scenario| self.only.is_empty() || self.only.contains(scenario));
+        scenarios
+    }
+
+    /// Rounds of a measurement that usually takes so many.
+    pub fn rounds(&self, usual: usize) -> usize {
+        let usual = if self.quick { 2 } else { usual };
+        self.rounds.map_or(usual, usize::from)
+    }
+
+    /// Requests of a round that usually has so many.
+    pub fn requests(&self, usual: usize) -> usize {
+        if self.quick { usual / 10 } else { usual }
+    }
+}
