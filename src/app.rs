@@ -69,7 +69,7 @@ pub async fn open_database(config: &Config) -> Result<Database> {
 /// # Errors
 /// Those of the file system.
 pub async fn openapi() -> Result<String> {
-    let folder = std::env::temp_dir().join(format!("runyard-openapi-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("runyard-openapi-{}", uuid::Uuid::new_v4()));
     let path = folder.display().to_string();
     let database = format!("--database-url=sqlite://{path}/runyard.db");
     let args =
