@@ -8,5 +8,7 @@ mod accounts;
 mod blob;
 mod cache;
 mod errors;
+mod health;
+mod openapi;
 mod security;
 mod smoke;
