@@ -51,9 +51,7 @@ impl std::fmt::Debug for App {
 /// [`Error::Unavailable`] when the database or the blob store does not answer.
 pub async fn open_stores(config: &Config) -> Result<Stores> {
     let database = open_database(config).await?;
-    let blobs = BlobStore::open(&config.blobs(), &config.aws, config.upstream_timeout.0).await?;
-    let cache = Cache::open(&config.cache_url, config.cache_bytes.as_u64(), config.cache_ttl.0).await?;
-    Ok(Stores { database, blobs, cache })
+    Ok(Stores { database, blobs: open_blobs(config).await?, cache: open_cache(config).await? })
 }
 
 /// Reaches the database of a configuration.
@@ -62,6 +60,22 @@ pub async fn open_stores(config: &Config) -> Result<Stores> {
 /// [`Error::Unavailable`] when it does not answer.
 pub async fn open_database(config: &Config) -> Result<Database> {
     Database::open(&config.database(), config.database_connections, config.upstream_timeout.0).await
+}
+
+/// Reaches the blob store of a configuration.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it does not answer.
+pub async fn open_blobs(config: &Config) -> Result<BlobStore> {
+    BlobStore::open(&config.blobs(), &config.aws, config.upstream_timeout.0).await
+}
+
+/// Makes the cache of a configuration, which need not be there.
+///
+/// # Errors
+/// [`Error::Internal`] when its URL cannot be used.
+pub async fn open_cache(config: &Config) -> Result<Cache> {
+    Cache::open(&config.cache_url, config.cache_bytes.as_u64(), config.cache_ttl.0).await
 }
 
 /// The OpenAPI document of the server. It comes from the code alone, over stores in a folder that goes again.

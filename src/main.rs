@@ -92,12 +92,10 @@ async fn create_user(config: &Config, email: String) -> Result<()> {
 
 async fn check(config: &Config) -> Result<()> {
     println!("{config:#?}");
-    let stores = app::open_stores(config).await?;
-    let checks = [
-        ("database", stores.database.ping().await),
-        ("blob", stores.blobs.ping().await),
-        ("cache", stores.cache.ping().await),
-    ];
+    let database = async { app::open_database(config).await?.ping().await };
+    let blob = async { app::open_blobs(config).await?.ping().await };
+    let cache = async { app::open_cache(config).await?.ping().await };
+    let checks = [("database", database.await), ("blob", blob.await), ("cache", cache.await)];
     let mut away = Vec::new();
     for (store, answer) in checks {
         match answer {
