@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Parser;
 use runyard::app::{self, App, stop_signal};
 use runyard::config::{self, Cli, Command, Config, Direction, UserAction};
 use runyard::service::accounts::Credentials;
@@ -16,7 +15,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     load_env_file();
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("starting the runtime")),
