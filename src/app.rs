@@ -52,9 +52,7 @@ impl std::fmt::Debug for App {
 /// [`Error::Unavailable`] when the database or the blob store does not answer.
 pub async fn open_stores(config: &Config) -> Result<Stores> {
     let database = open_database(config).await?;
-    let blobs = BlobStore::open(&config.blobs(), &config.aws, config.upstream_timeout.0).await?;
-    let cache = Cache::open(&config.cache_url, config.cache_bytes.as_u64(), config.cache_ttl.0).await?;
-    Ok(Stores { database, blobs, cache })
+    Ok(Stores { database, blobs: open_blobs(config).await?, cache: open_cache(config).await? })
 }
 
 /// Reaches the database of a configuration.
@@ -65,12 +63,28 @@ pub async fn open_database(config: &Config) -> Result<Database> {
     Database::open(&config.database(), config.database_connections, config.upstream_timeout.0).await
 }
 
+/// Reaches the blob store of a configuration.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it does not answer.
+pub async fn open_blobs(config: &Config) -> Result<BlobStore> {
+    BlobStore::open(&config.blobs(), &config.aws, config.upstream_timeout.0).await
+}
+
+/// Makes the cache of a configuration, which need not be there.
+///
+/// # Errors
+/// [`Error::Internal`] when its URL cannot be used.
+pub async fn open_cache(config: &Config) -> Result<Cache> {
+    Cache::open(&config.cache_url, config.cache_bytes.as_u64(), config.cache_ttl.0).await
+}
+
 /// The OpenAPI document of the server. It comes from the code alone, over stores in a folder that goes again.
 ///
 /// # Errors
 /// Those of the file system.
 pub async fn openapi() -> Result<String> {
-    let folder = std::env::temp_dir().join(format!("runyard-openapi-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("runyard-openapi-{}", uuid::Uuid::new_v4()));
     let path = folder.display().to_string();
     let database = format!("--database-url=sqlite://{path}/runyard.db");
     let args =

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::SubscriberBuilder;
 
@@ -12,7 +13,7 @@ use crate::config::{Config, LogFormat};
 /// # Errors
 /// Says that the level cannot be read, or that there is a log already.
 pub fn init(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level)?;
+    let filter = EnvFilter::try_new(&config.log_level).context("reading LOG_LEVEL")?;
     let terminal = std::io::stderr().is_terminal();
     let format = config.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let builder = SubscriberBuilder::default().with_env_filter(filter).with_writer(std::io::stderr);

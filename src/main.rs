@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Parser;
 use runyard::app::{self, App, stop_signal};
 use runyard::config::{self, Cli, Command, Config, Direction, UserAction};
 use runyard::service::accounts::Credentials;
@@ -16,7 +15,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     load_env_file();
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("starting the runtime")),
@@ -92,12 +91,10 @@ async fn create_user(config: &Config, email: String) -> Result<()> {
 
 async fn check(config: &Config) -> Result<()> {
     println!("{config:#?}");
-    let stores = app::open_stores(config).await?;
-    let checks = [
-        ("database", stores.database.ping().await),
-        ("blob", stores.blobs.ping().await),
-        ("cache", stores.cache.ping().await),
-    ];
+    let database = async { app::open_database(config).await?.ping().await };
+    let blob = async { app::open_blobs(config).await?.ping().await };
+    let cache = async { app::open_cache(config).await?.ping().await };
+    let checks = [("database", database.await), ("blob", blob.await), ("cache", cache.await)];
     let mut away = Vec::new();
     for (store, answer) in checks {
         match answer {

@@ -58,12 +58,16 @@ impl AccountsApi {
     }
 
     /// Who am I
+    ///
+    /// The caller, the workspace of this request with their role in it, and every workspace that they can choose.
     #[oai(path = "/me", method = "get", operation_id = "me")]
     async fn me(&self, caller: Caller) -> Result<Reply<200, Me>> {
         self.accounts.me(&caller).await.map(Reply)
     }
 
     /// List the members of the workspace
+    ///
+    /// With their roles, in the order in which they came.
     #[oai(path = "/api/members", method = "get", operation_id = "list_members")]
     async fn list_members(&self, caller: Caller) -> Result<Reply<200, MemberPage>> {
         self.accounts.list_members(&caller).await.map(Reply)
@@ -81,7 +85,12 @@ impl AccountsApi {
     ///
     /// Owners only, but anybody may leave. The last owner stays.
     #[oai(path = "/api/members/:user_id", method = "delete", operation_id = "delete_member")]
-    async fn delete_member(&self, caller: Caller, user_id: Path<Uuid>) -> Result<NoContent> {
+    async fn delete_member(
+        &self,
+        caller: Caller,
+        /// The member's user id
+        user_id: Path<Uuid>,
+    ) -> Result<NoContent> {
         self.accounts.delete_member(&caller, user_id.0).await.map(|()| NoContent)
     }
 
@@ -94,14 +103,23 @@ impl AccountsApi {
     }
 
     /// List the API keys of the workspace
+    ///
+    /// Newest first, without the keys themselves.
     #[oai(path = "/api/keys", method = "get", operation_id = "list_keys")]
     async fn list_keys(&self, caller: Caller) -> Result<Reply<200, ApiKeyPage>> {
         self.accounts.list_keys(&caller).await.map(Reply)
     }
 
     /// Take an API key back
+    ///
+    /// It stops working at once here and within seconds on other replicas.
     #[oai(path = "/api/keys/:id", method = "delete", operation_id = "delete_key")]
-    async fn delete_key(&self, caller: Caller, id: Path<Uuid>) -> Result<NoContent> {
+    async fn delete_key(
+        &self,
+        caller: Caller,
+        /// The key's id
+        id: Path<Uuid>,
+    ) -> Result<NoContent> {
         self.accounts.delete_key(&caller, id.0).await.map(|()| NoContent)
     }
 }

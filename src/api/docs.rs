@@ -8,8 +8,10 @@ use poem_openapi::{OpenApi, OpenApiService};
 
 /// What stands at the head of the document.
 pub const DESCRIPTION: &str = "\
+Keeps every run of an LLM application with its full inputs and outputs.\n\n\
 Sign up with `POST /signup`, log in with `POST /login`, and send the token as `Authorization: Bearer …`; \
-programs use an API key from `POST /api/keys` as `x-api-key`.\n\n\
+programs use an API key from `POST /api/keys` as `x-api-key`. \
+A member of several workspaces chooses one with `X-Workspace-Id`; the default is their own.\n\n\
 Errors are `application/problem+json` with `code` and, where one is known, the field. \
 Ids are UUIDs, times are RFC 3339 in UTC, lists are cut by opaque cursors. \
 Bodies are read as JSON whatever their `Content-Type` says, and may be gzip or zstd.";

@@ -22,6 +22,8 @@ pub struct ReadinessReply(Readiness);
 #[OpenApi(tag = "super::docs::Tag::Operations")]
 impl HealthApi {
     /// Whether the process is alive
+    ///
+    /// Asks nobody else, so it answers as long as there is a process.
     #[oai(path = "/healthz", method = "get", operation_id = "healthz")]
     async fn healthz(&self) -> Reply<200, Liveness> {
         Reply(self.health.liveness())

@@ -135,7 +135,8 @@ impl<const STATUS: u16, T: Serialize + Send> IntoResponse for Reply<STATUS, T> {
 
 impl<const STATUS: u16, T: Type> ApiResponse for Reply<STATUS, T> {
     fn meta() -> MetaResponses {
-        MetaResponses { responses: vec![json_response(STATUS, "", T::schema_ref())] }
+        let description = if STATUS == 201 { "It is stored" } else { "What was asked for" };
+        MetaResponses { responses: vec![json_response(STATUS, description, T::schema_ref())] }
     }
 
     fn register(registry: &mut Registry) {

@@ -57,7 +57,5 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
 }
 
 fn document<T: OpenApi + 'static>(apis: T) -> OpenApiService<T, ()> {
-    OpenApiService::new(apis, "Runyard", env!("CARGO_PKG_VERSION"))
-        .summary("Keeps every run of an LLM application with its full inputs and outputs")
-        .description(docs::DESCRIPTION)
+    OpenApiService::new(apis, "Runyard", env!("CARGO_PKG_VERSION")).description(docs::DESCRIPTION)
 }

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
@@ -27,6 +28,19 @@ pub struct Cli {
     /// How to do it.
     #[command(flatten)]
     pub config: Config,
+}
+
+impl Cli {
+    /// What the command line and the environment say. Ends the process, and says why, when they cannot be read.
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+                let starred = values::without_password(value);
+                error.insert(ContextKind::InvalidValue, ContextValue::String(starred));
+            }
+            error.exit()
+        })
+    }
 }
 
 /// What the program can do.
@@ -92,7 +106,7 @@ pub struct Config {
     #[arg(long, env, global = true, default_value = "./data")]
     pub data_dir: PathBuf,
     /// Database: `sqlite://PATH` or `postgres://…`; unset: `runyard.db` in `DATA_DIR`.
-    #[arg(long, env, global = true)]
+    #[arg(long, env, global = true, hide_env_values = true)]
     pub database_url: Option<DatabaseUrl>,
     /// Most connections to the database at once.
     #[arg(long, env, global = true, default_value_t = 16)]
@@ -101,7 +115,7 @@ pub struct Config {
     #[arg(long, env, global = true)]
     pub blob_url: Option<BlobUrl>,
     /// Cache: `memory://` (this process alone) or `redis://…`, `rediss://…` (every replica).
-    #[arg(long, env, global = true, default_value = "memory://")]
+    #[arg(long, env, global = true, hide_env_values = true, default_value = "memory://")]
     pub cache_url: CacheUrl,
     /// Longest that a cached entry lives.
     #[arg(long, env, global = true, default_value = "10m")]

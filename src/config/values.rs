@@ -132,9 +132,11 @@ impl fmt::Debug for CacheUrl {
     }
 }
 
-/// The URL with its password starred.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
+/// The URL with its password starred, also when it is none of ours.
+pub(super) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return if url.contains('@') { "***".to_owned() } else { url.to_owned() };
+    };
     match rest.rsplit_once('@') {
         Some((credentials, host)) => {
             let user = credentials.split(':').next().unwrap_or_default();

@@ -8,8 +8,12 @@
 mod accounts;
 mod blob;
 mod cache;
+mod cli;
 mod durability;
 mod errors;
+mod health;
+mod migrations;
+mod openapi;
 mod runs;
 mod security;
 mod support;

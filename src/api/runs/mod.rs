@@ -94,6 +94,7 @@ impl RunsApi {
     async fn get(
         &self,
         caller: Caller,
+        /// The run's id, also as 32 hex digits
         id: Path<Uuid>,
         /// Only these fields, separated by commas; the others are not even read
         fields: Query<Option<String>>,
@@ -110,7 +111,12 @@ impl RunsApi {
     ///
     /// Its bytes go when its segment is collected.
     #[oai(path = "/runs/:id", method = "delete", operation_id = "delete_run")]
-    async fn delete(&self, caller: Caller, id: Path<Uuid>) -> Result<NoContent> {
+    async fn delete(
+        &self,
+        caller: Caller,
+        /// The run's id, also as 32 hex digits
+        id: Path<Uuid>,
+    ) -> Result<NoContent> {
         self.runs.delete(&caller, id.0).await.map(|()| NoContent)
     }
 
@@ -121,6 +127,7 @@ impl RunsApi {
     async fn trace(
         &self,
         caller: Caller,
+        /// The id that its runs have as `trace_id`
         trace_id: Path<Uuid>,
         /// Whether each run comes with its whole payload
         payload: Query<Option<bool>>,

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use crate::error::Result;
 
@@ -40,9 +41,10 @@ impl JwtSecret {
         std::fs::create_dir_all(folder).context("making the data folder")?;
         let path = folder.join("jwt_secret");
         let fresh = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-        // Written aside and linked into place, so that a process that starts at the same moment never reads half of it.
-        let aside = folder.join(format!("jwt_secret.{}", std::process::id()));
-        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside);
+        // Written aside and linked into place, so that a server that starts at the same moment never reads half of it.
+        // Process ids do not tell servers apart: each container has its first one.
+        let aside = folder.join(format!("jwt_secret.{}", Uuid::new_v4()));
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside);
         let mut file = file.context("making the token secret")?;
         file.write_all(fresh.as_bytes()).and_then(|()| file.sync_all()).context("writing the token secret")?;
         let linked = std::fs::hard_link(&aside, &path);

@@ -1,6 +1,7 @@
 //! What accounts speak of on the wire; a secret is in an answer once and never printed.
 
 use chrono::{DateTime, Utc};
+use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -58,7 +59,7 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-impl poem_openapi::types::Example for Credentials {
+impl Example for Credentials {
     fn example() -> Self {
         Self { email: "ada@example.com".to_owned(), password: "correct horse battery".to_owned() }
     }
@@ -97,9 +98,16 @@ impl std::fmt::Debug for TokenPair {
 /// A refresh token.
 #[derive(Clone, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct RefreshRequest {
     /// As the sign-in or the last refresh gave it.
     pub refresh_token: String,
+}
+
+impl Example for RefreshRequest {
+    fn example() -> Self {
+        Self { refresh_token: "ryr_nzAOuuXfasVcQlmPXngM3IkP2mB2ocIY5ecTwMN4ukw".to_owned() }
+    }
 }
 
 impl std::fmt::Debug for RefreshRequest {
@@ -143,11 +151,18 @@ impl From<member::Model> for Membership {
 /// Somebody to be let into the workspace.
 #[derive(Debug, Clone, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct NewMember {
     /// Of a user who has signed up.
     pub email: String,
     /// What they may do.
     pub role: Role,
+}
+
+impl Example for NewMember {
+    fn example() -> Self {
+        Self { email: "grace@example.com".to_owned(), role: Role::Editor }
+    }
 }
 
 /// A member of the workspace.
@@ -187,6 +202,7 @@ pub struct MemberPage {
 /// A key to be made.
 #[derive(Debug, Clone, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct NewApiKey {
     /// 1 to 255 bytes, to tell keys apart.
     pub name: String,
@@ -196,6 +212,13 @@ pub struct NewApiKey {
     /// When it ends; never when missing.
     #[serde(default)]
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Example for NewApiKey {
+    fn example() -> Self {
+        let expires_at = DateTime::from_timestamp(4_102_444_800, 0);
+        Self { name: "nightly evaluation".to_owned(), role: Some(Role::Editor), expires_at }
+    }
 }
 
 /// A key, without the key itself.

@@ -4,6 +4,7 @@ mod budget;
 mod commit;
 mod compose;
 mod cursor;
+mod examples;
 mod ingest;
 mod list;
 mod projects;

@@ -13,7 +13,8 @@ use crate::service::time;
 
 /// A run as it is sent. Only documents the body, which is taken in as bytes: more fields are taken when present, and
 /// the payload fields come back byte for byte.
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Default, Object)]
+#[oai(example, skip_serializing_if_is_none)]
 pub struct NewRun {
     /// Made by the server when missing. Any UUID, also as 32 hex digits.
     pub id: Option<Uuid>,

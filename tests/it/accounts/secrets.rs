@@ -84,3 +84,23 @@ async fn two_servers_have_two_secrets() {
     let secret = |stores: &TestStores| std::fs::read_to_string(stores.folder().join("jwt_secret")).unwrap();
     assert_ne!(secret(&one), secret(&other));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn servers_that_start_together_on_one_folder_agree_on_the_secret() {
+    if distributed() {
+        return;
+    }
+    let stores = TestStores::new().await;
+    let starting = (0..8).map(|_| {
+        let stores = stores.clone();
+        tokio::spawn(async move { TestApp::under(stores.clone(), without_secret(&stores)).await })
+    });
+    let mut servers = Vec::new();
+    for started in starting.collect::<Vec<_>>() {
+        servers.push(started.await.unwrap());
+    }
+    let ada = servers[0].user("ada").await;
+    for server in &servers {
+        server.client().with("authorization", &format!("Bearer {}", ada.token)).get("/me").await.ok(200);
+    }
+}
