@@ -2,9 +2,9 @@
 
 pub mod client;
 pub mod document;
-pub mod program;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod redis;
 pub mod s3;
 pub mod stores;
