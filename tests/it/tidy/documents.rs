@@ -43,10 +43,10 @@ fn declared(source: &str) -> Vec<String> {
         let line = line.trim();
         if line.starts_with("#[arg(") {
             has_variable = line.contains("env");
-        } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|field| field.split_once(':')) {
-            if std::mem::take(&mut has_variable) {
-                variables.push(name.to_uppercase());
-            }
+        } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|field| field.split_once(':'))
+            && std::mem::take(&mut has_variable)
+        {
+            variables.push(name.to_uppercase());
         }
     }
     variables
