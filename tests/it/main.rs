@@ -17,3 +17,4 @@ mod openapi;
 mod runs;
 mod security;
 mod support;
+mod tidy;

@@ -144,7 +144,7 @@ async fn the_id_of_another_workspaces_run_can_be_used_and_tells_nothing() {
     let app = TestApp::spawn().await;
     let (ada, eve) = (app.user("ada").await, app.user("eve").await);
     let id = ada.create(&json!([run(None, "hers")])).await.remove(0);
-    assert_eq!(eve.create(&json!([run(Some(&id), "mine")])).await, [id.clone()]);
+    assert_eq!(eve.create(&json!([run(Some(&id), "mine")])).await, std::slice::from_ref(&id));
     let path = format!("/runs/{id}");
     assert_eq!(ada.get(&path).await.ok(200)["name"], "hers");
     assert_eq!(eve.get(&path).await.ok(200)["name"], "mine");
