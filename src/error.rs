@@ -3,6 +3,7 @@
 //! A variant exists only where a program must tell the case apart; `api/error.rs` is the only place that turns
 //! one into a status. What a caller must not see travels inside [`anyhow::Error`] and reaches the log alone.
 
+use std::fmt;
 use std::time::Duration;
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
@@ -19,6 +20,16 @@ pub struct FieldError {
     pub message: String,
 }
 
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.field, self.message) }
+    }
+}
+
+fn joined(problems: &[FieldError]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 impl FieldError {
     /// A problem with `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
@@ -30,10 +41,10 @@ impl FieldError {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bytes are not what their format demands: not JSON, not gzip, cut off.
-    #[error("malformed request: {0:?}")]
+    #[error("malformed: {0}")]
     Malformed(FieldError),
     /// The request can be read, and its values cannot be accepted.
-    #[error("invalid request: {0:?}")]
+    #[error("{}", joined(.0))]
     Invalid(Vec<FieldError>),
     /// The body comes in an encoding that the server does not read.
     #[error("unsupported encoding: {0}")]
@@ -48,10 +59,10 @@ pub enum Error {
     #[error("{0} not found")]
     NotFound(&'static str),
     /// The state of things forbids it.
-    #[error("conflict: {0:?}")]
+    #[error("{0}")]
     Conflict(FieldError),
     /// Over a stated limit.
-    #[error("too large: {0:?}")]
+    #[error("too large: {0}")]
     TooLarge(FieldError),
     /// The caller stopped sending in the middle of its request.
     #[error("the request did not arrive in time")]
@@ -63,7 +74,7 @@ pub enum Error {
     #[error("unavailable")]
     Unavailable(#[source] anyhow::Error),
     /// Our fault.
-    #[error("internal error")]
+    #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }
 

@@ -52,6 +52,12 @@ impl<E: Endpoint> Endpoint for WithCompression<E> {
                 response.set_body(coding.encode(body));
                 let headers = response.headers_mut();
                 headers.remove(header::CONTENT_LENGTH);
+                // The tag stands for the content now, and no longer for these very bytes.
+                let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+                let weak = tag.filter(|tag| !tag.starts_with("W/")).map(|tag| format!("W/{tag}"));
+                if let Some(weak) = weak.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
+                    headers.insert(header::ETAG, weak);
+                }
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
             }
         }

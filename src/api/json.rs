@@ -79,7 +79,7 @@ async fn read_form(request: &Request, body: &mut RequestBody) -> poem::Result<Ve
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().iter().fold(String::new(), |path, segment| join(path, segment));
+        let path = error.path().iter().fold(String::new(), join);
         refusal(path, error.inner())
     })?;
     deserializer.end().map_err(|error| refusal(String::new(), &error))?;

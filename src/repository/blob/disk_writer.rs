@@ -27,7 +27,7 @@ const BATCH: usize = 1024 * 1024;
 const WAITING: usize = 3;
 
 /// Bytes after which the disk is told to begin, so that little remains to be done for the one who waits at the end.
-const SYNC: usize = 32 * 1024 * 1024;
+const SYNC: usize = 4 * 1024 * 1024;
 
 /// What an error of the writing itself says.
 const WRITING: &str = "writing a blob";
@@ -57,6 +57,9 @@ pub(super) struct DiskWriter {
 impl DiskWriter {
     pub(super) fn new(file: File, place: Place, timeout: Duration) -> Self {
         let (queue, idle) = mpsc::channel(WAITING);
+        let name = place.clone();
+        // The name goes to the disk while the bytes are still to come.
+        let syncing = Handle::try_current().ok().map(|runtime| runtime.spawn_blocking(move || name.sync_name()));
         Self {
             file: Arc::new(file),
             place: Some(place),
@@ -68,7 +71,7 @@ impl DiskWriter {
             idle: Some(idle),
             writing: None,
             unsynced: 0,
-            syncing: None,
+            syncing,
             broken: false,
         }
     }
@@ -166,7 +169,7 @@ impl DiskWriter {
         }
         self.stop().await?;
         self.synced().await?;
-        let (file, place, last) = (self.file.clone(), self.place.clone(), mem::take(&mut self.gathered));
+        let (file, last) = (self.file.clone(), mem::take(&mut self.gathered));
         let queue = self.idle.take();
         let work = move || {
             if let Some(mut queue) = queue {
@@ -175,7 +178,7 @@ impl DiskWriter {
                 }
             }
             files::append(&file, &last)?;
-            place.map_or(Ok(()), |place| place.sync(&file))
+            file.sync_data()
         };
         settle(self.timeout, "finishing a blob", &mut spawn_blocking(work)).await?;
         self.place = None;

@@ -87,6 +87,11 @@ impl Place {
     /// Makes the file's bytes and its name durable.
     pub(super) fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()?;
+        self.sync_name()
+    }
+
+    /// Makes the file's name durable, which can be done before its bytes are there.
+    pub(super) fn sync_name(&self) -> io::Result<()> {
         sync_folder(self.folder())
     }
 

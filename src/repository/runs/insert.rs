@@ -20,6 +20,9 @@ use crate::repository::entity::{run, segment};
 /// How often an insert is planned anew because other writers came in between.
 const ATTEMPTS: usize = 8;
 
+/// Rows that one statement takes: a flush is one statement, and only a request that is larger than any flush is more.
+const STATEMENT_ROWS: usize = 4_096;
+
 /// A blob that is durable and has no row yet.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSegment {
@@ -67,7 +70,7 @@ impl RunRepository {
         let transaction = self.database.begin().await?;
         let live_runs = rows.iter().filter(|run| !run.payload.0.is_empty()).count();
         insert_segment(&transaction, now, segment, live_runs).await?;
-        if !rows.is_empty() {
+        for rows in rows.chunks(STATEMENT_ROWS) {
             let rows: Vec<run::Model> = rows.iter().map(|run| encoded((*run).clone())).collect();
             let inserted = transaction.execute_raw(self.database.insert_rows::<run::Entity>(&rows)?).await?;
             if inserted.rows_affected() != rows.len() as u64 {

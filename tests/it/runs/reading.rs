@@ -74,3 +74,15 @@ async fn a_replica_sees_at_once_what_another_one_wrote_and_deleted() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_compressed_run_has_a_weak_tag_that_still_saves_sending_it() {
+    let (_app, ada) = app().await;
+    let ids = ada.create(&json!([{"trace_id": id(), "name": "long", "inputs": {"a": "x".repeat(10_000)}}])).await;
+    let path = format!("/runs/{}", ids[0]);
+    let strong = ada.get(&path).await.header("etag").to_owned();
+    let weak = ada.clone().with("accept-encoding", "gzip").get(&path).await;
+    assert_eq!(weak.header("content-encoding"), "gzip");
+    assert_eq!(weak.header("etag"), format!("W/{strong}"));
+    assert_eq!(ada.clone().with("if-none-match", weak.header("etag")).get(&path).await.status, 304);
+}

@@ -85,3 +85,17 @@ async fn a_batch_of_the_largest_size_is_stored_whole() {
     assert_eq!(ada.post("/runs", &changed.into()).await.field(409), "[7777].id");
     assert_eq!(stored(&app).await.runs, 10_000);
 }
+
+#[tokio::test]
+async fn rows_that_are_too_much_to_hold_are_refused() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let tags: Vec<String> = (0..100).map(|index| format!("{index:0>256}")).collect();
+    let run = json!({"trace_id": TRACE, "name": "n".repeat(4_096), "tags": tags});
+    let body = format!("[{}]", vec![run.to_string(); 1_500].join(","));
+    let problem = ada.post_bytes("/runs", body).await.problem(413);
+    assert!(problem["detail"].as_str().unwrap().contains("names, tags"), "{problem}");
+    assert_eq!(stored(&app).await, NOTHING);
+    let fewer = format!("[{}]", vec![run.to_string(); 100].join(","));
+    ada.post_bytes("/runs", fewer).await.ok(201);
+}

@@ -11,6 +11,9 @@ use super::{FieldProblem, Form, PartField, Rejection, ScanLimits, ScannedRun};
 /// The most problems that one answer tells.
 const PROBLEMS: usize = 20;
 
+/// The most bytes of texts that the rows of one body may have; payloads do not count, which are never held.
+const ROWS: usize = 32 * 1024 * 1024;
+
 /// What is done with the member of a run whose value is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taking {
@@ -47,6 +50,7 @@ pub(super) struct Collector {
     /// A refusal after which nothing matters any more.
     pub(super) refusal: Option<Rejection>,
     runs: Vec<ScannedRun>,
+    rows: usize,
 }
 
 impl Collector {
@@ -68,6 +72,7 @@ impl Collector {
             problems: Vec::new(),
             refusal: None,
             runs: Vec::new(),
+            rows: 0,
         }
     }
 
@@ -182,9 +187,20 @@ impl Collector {
         self.in_run = false;
         self.watched = self.level;
         match std::mem::take(&mut self.draft).finish(end) {
-            Ok(run) if !self.is_rejected() => self.runs.push(run),
+            Ok(run) if !self.is_rejected() => self.keep(run),
             Ok(_) => {}
             Err(problems) => self.add_run_problems(problems),
+        }
+    }
+
+    /// Keeps a run, unless the texts of all of them together are too much to hold.
+    fn keep(&mut self, run: ScannedRun) {
+        self.rows += run.row_size();
+        self.runs.push(run);
+        if self.rows > ROWS {
+            let message = format!("names, tags and other texts of the runs have {ROWS} bytes at most; send fewer runs");
+            self.refusal = Some(Rejection::TooLarge { field: String::new(), message });
+            self.runs = Vec::new();
         }
     }
 

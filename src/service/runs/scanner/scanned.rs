@@ -73,6 +73,18 @@ pub struct ScannedRun {
     pub digest: u128,
 }
 
+impl ScannedRun {
+    /// About how many bytes its row takes.
+    pub(super) fn row_size(&self) -> usize {
+        let texts = [Some(&self.name), self.run_type.as_ref(), self.dotted_order.as_ref(), self.session_name.as_ref()];
+        let more = [self.error_preview.as_ref(), Some(&self.inputs_preview), Some(&self.outputs_preview)];
+        let texts: usize = texts.into_iter().chain(more).flatten().map(String::len).sum();
+        let tags: usize = self.tags.iter().map(String::len).sum();
+        let metadata: usize = self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+        texts + tags + metadata
+    }
+}
+
 /// Where a payload field lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
