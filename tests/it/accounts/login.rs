@@ -100,6 +100,18 @@ async fn repeated_failures_must_wait_and_are_told_how_long() {
 }
 
 #[tokio::test]
+async fn the_right_password_makes_up_for_earlier_failures() {
+    let app = TestApp::with(&["--login-failures=3"]).await;
+    app.user("ada").await;
+    for _ in 0..3 {
+        for _ in 0..2 {
+            log_in(&app.client(), "ada@example.com", WRONG).await.problem(401);
+        }
+        log_in(&app.client(), "ada@example.com", PASSWORD).await.ok(200);
+    }
+}
+
+#[tokio::test]
 async fn failures_for_an_unknown_email_must_wait_as_well() {
     let app = TestApp::with(&["--login-failures=3"]).await;
     fail_until_refused(&app.client(), "nobody@example.com").await.problem(429);

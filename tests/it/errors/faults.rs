@@ -96,13 +96,18 @@ async fn an_answer_that_is_streamed_never_ends_well_without_its_segment() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
     let id = without_its_segment(&app, &ada, 2_000_000).await;
-    for path in [format!("/runs/{id}")] {
-        let response = ada.request(reqwest::Method::GET, &path).send().await;
-        // It may have begun before the fault was known; then it breaks off.
-        if let Ok(response) = response {
-            let failed = response.status().is_server_error();
-            let body = response.bytes().await;
-            assert!(failed || body.is_err(), "{path}: {body:?}");
+    let trace = run(None, "")["trace_id"].as_str().unwrap().to_owned();
+    for path in [format!("/runs/{id}"), format!("/traces/{trace}?payload=true")] {
+        for accepted in ["identity", "gzip", "zstd"] {
+            let request = ada.request(reqwest::Method::GET, &path).header("accept-encoding", accepted);
+            // It may have begun before the fault was known; then it breaks off.
+            if let Ok(response) = request.send().await {
+                let failed = response.status().is_server_error();
+                let body = response.bytes().await;
+                assert!(failed || body.is_err(), "{path} {accepted}: {body:?}");
+            }
         }
     }
+    // One broken answer is no reason to go.
+    ada.get("/me").await.ok(200);
 }
