@@ -17,6 +17,7 @@ use sea_orm::{
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use sqlx::Connection;
 
 use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
@@ -59,7 +60,16 @@ impl Database {
                     .acquire_timeout(timeout)
                     .connect_lazy(true)
                     .sqlx_logging(false)
-                    .map_sqlx_postgres_opts(move |options| options.options([("statement_timeout", limit.as_str())]));
+                    .map_sqlx_postgres_opts(move |options| options.options([("statement_timeout", limit.as_str())]))
+                    // The pool would wait for ever for a connection on which nothing comes any more, and be one short.
+                    .map_sqlx_postgres_pool_opts(move |options| {
+                        options.after_release(move |connection, _| {
+                            Box::pin(async move {
+                                let answer = tokio::time::timeout(timeout, connection.ping()).await;
+                                answer.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+                            })
+                        })
+                    });
                 let pool = sea_orm::Database::connect(options).await?;
                 Ok(Self { reader: pool.clone(), writer: pool, timeout })
             }

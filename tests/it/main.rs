@@ -11,6 +11,7 @@ mod cache;
 mod cli;
 mod durability;
 mod errors;
+mod faults;
 mod health;
 mod migrations;
 mod openapi;

@@ -2,15 +2,17 @@
 
 pub mod client;
 pub mod document;
+pub mod network;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod raw;
 pub mod redis;
 pub mod s3;
 pub mod stores;
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runyard::app::App;
 use runyard::config::Config;
@@ -23,6 +25,9 @@ pub use stores::TestStores;
 
 /// A password that every user of the tests has.
 pub const PASSWORD: &str = "correct horse battery";
+
+/// What has not come by itself after this long does not come.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server in this process.
 pub struct TestApp {
@@ -115,7 +120,8 @@ pub fn run(id: Option<&str>, name: &str) -> serde_json::Value {
 /// Waits until it is so.
 pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let mut pause = tokio::time::interval(Duration::from_millis(5));
-    for _ in 0..12_000 {
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
         if so().await {
             return;
         }

@@ -2,7 +2,7 @@
 //! and restart, and which ends with its test.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,17 @@ impl PostgresServer {
 
     /// The argument that makes a server use it.
     pub fn argument(&self) -> String {
-        format!("--database-url=postgres://runyard@127.0.0.1:{}/postgres", self.port)
+        format!("--database-url={}", Self::url_at(self.address()))
+    }
+
+    /// Its URL for somebody who reaches it at this address.
+    pub fn url_at(address: SocketAddr) -> String {
+        format!("postgres://runyard@{address}/postgres")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// Ends it as an operator does: it cuts every connection, saying why.
@@ -76,17 +86,12 @@ impl PostgresServer {
     pub fn freeze(&self) {
         // The one who makes new workers goes first.
         signal("-STOP", self.process.id());
-        self.freeze_workers();
-    }
-
-    /// Stops those who serve the connections that there are; new connections are served by others.
-    pub fn freeze_workers(&self) {
-        self.workers().into_iter().for_each(|worker| signal("-STOP", worker));
+        self.signal_workers("-STOP");
     }
 
     /// Lets everything go on.
     pub fn thaw(&self) {
-        self.workers().into_iter().for_each(|worker| signal("-CONT", worker));
+        self.signal_workers("-CONT");
         signal("-CONT", self.process.id());
     }
 
@@ -94,13 +99,22 @@ impl PostgresServer {
         self.folder.path().join("data")
     }
 
-    /// Processes that serve one connection each.
+    /// Some of them come and go, so that a signal may find nobody.
+    fn signal_workers(&self, name: &str) {
+        let pids = self.workers().into_iter().map(|pid| pid.to_string());
+        let _ = Command::new("kill").arg(name).args(pids).stderr(Stdio::null()).status().unwrap();
+    }
+
+    /// The processes that work for it.
     fn workers(&self) -> Vec<u32> {
-        let parent = self.process.id().to_string();
-        let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &parent]).output().unwrap();
-        let listed = String::from_utf8(listed.stdout).unwrap();
-        let serving = listed.lines().filter(|line| line.contains("127.0.0.1("));
-        serving.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect()
+        let ours = |entry: &fs::DirEntry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // After the name, which is in parentheses and may hold anything: the state and the parent.
+            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+            (parent == self.process.id().to_string()).then_some(pid)
+        };
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| ours(&entry)).collect()
     }
 
     /// Waits until it is ready; false when its process ended instead.
