@@ -169,7 +169,7 @@ impl DiskWriter {
         }
         self.stop().await?;
         self.synced().await?;
-        let (file, last) = (self.file.clone(), mem::take(&mut self.gathered));
+        let (file, place, last) = (self.file.clone(), self.place.clone(), mem::take(&mut self.gathered));
         let queue = self.idle.take();
         let work = move || {
             if let Some(mut queue) = queue {
@@ -178,7 +178,9 @@ impl DiskWriter {
                 }
             }
             files::append(&file, &last)?;
-            file.sync_data()
+            file.sync_data()?;
+            // The name was synced at the beginning; a disk that went away since has taken it along.
+            place.map_or(Ok(()), |place| place.check_name())
         };
         settle(self.timeout, "finishing a blob", &mut spawn_blocking(work)).await?;
         self.place = None;

@@ -95,6 +95,11 @@ impl Place {
         sync_folder(self.folder())
     }
 
+    /// An error unless the file is where it should be.
+    pub(super) fn check_name(&self) -> io::Result<()> {
+        fs::metadata(&self.path).map(drop)
+    }
+
     /// Removes the file, and its folder if it was the last one in it.
     pub(super) fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
