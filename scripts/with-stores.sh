@@ -121,9 +121,28 @@ find_postgres() {
     [ -x "$pg_bin/postgres" ] && [ -x "$pg_bin/pg_ctl" ] && [ -x "$pg_bin/createdb" ]
 }
 
+# Whether this user can install packages on this machine.
+can_install() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
+# Tests of outages stop and freeze servers of their own, wherever the shared ones run: they need the programs.
+provide_programs_for_outages() {
+    local missing=()
+    find_postgres || missing+=(postgresql)
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if can_install; then
+        install_packages "${missing[@]}"
+    else
+        say "the tests of outages are LEFT OUT: they need ${missing[*]} on this machine"
+        export TEST_OUTAGES=no
+    fi
+}
+
 # Installs what is missing, without the packages' own services coming up.
 install_packages() {
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    if ! can_install; then
         fail "please install $*, start a Docker engine, or set TEST_DATABASE_URL and TEST_CACHE_URL"
     fi
     say "installing $*"
@@ -239,6 +258,7 @@ with_programs() {
 if [ -z "${TEST_DATABASE_URL:-}" ] || [ -z "${TEST_CACHE_URL:-}" ]; then
     with_docker || with_programs
 fi
+provide_programs_for_outages
 
 # In a process group of its own, so that a signal to this script alone ends the command's children too.
 set -m

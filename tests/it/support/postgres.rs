@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::process::signal;
-use super::redis::distributed;
+use super::redis::outages;
 use super::until;
 
 /// One private PostgreSQL server.
@@ -27,7 +27,7 @@ impl PostgresServer {
     ///
     /// Panics when PostgreSQL's programs are missing: a test of PostgreSQL must not pass without it.
     pub async fn start() -> Option<Self> {
-        if !distributed() {
+        if !outages() {
             return None;
         }
         let programs = Programs::find();

@@ -13,6 +13,11 @@ pub fn distributed() -> bool {
     std::env::var("TEST_STORES").is_ok_and(|stores| stores == "distributed")
 }
 
+/// Whether servers can be started that a test stops and freezes; `scripts/with-stores.sh` says so loudly when not.
+pub fn outages() -> bool {
+    distributed() && !std::env::var("TEST_OUTAGES").is_ok_and(|outages| outages == "no")
+}
+
 /// The shared Redis that the harness gave, with a key prefix that nobody else has.
 pub fn shared() -> Option<CacheUrl> {
     let url = std::env::var("TEST_CACHE_URL").ok().filter(|url| url.starts_with("redis"))?;
@@ -32,7 +37,7 @@ impl RedisServer {
     ///
     /// Panics when there is no `redis-server` program: a test of Redis must not pass without Redis.
     pub async fn start() -> Option<Self> {
-        if !distributed() {
+        if !outages() {
             return None;
         }
         // Between finding a free port and using it somebody else may take it; then the process ends, and we retry.
