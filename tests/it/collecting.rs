@@ -5,6 +5,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use runyard::config::Limits;
 use runyard::error::Error;
+use runyard::repository::entity::run::{PayloadRef, PayloadRefs};
 use runyard::repository::entity::{run, segment};
 use runyard::repository::runs::NewSegment;
 use runyard::repository::{BlobKey, BlobStore, RunRepository, SegmentRepository, Stores};
@@ -195,20 +196,27 @@ async fn an_upload_in_parts_that_a_kill_left_is_given_up_after_the_grace() {
     assert!(server.unfinished().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn references_are_counted_right_however_deletes_and_creates_of_one_id_race() {
     let lab = Lab::new().await;
-    let id = Uuid::new_v4().to_string();
+    lab.ada.create(&json!([run(None, "a form")])).await;
+    let form = run::Entity::find().one(lab.stores.database.reader()).await.unwrap().unwrap();
+    let id = Uuid::new_v4();
     let mut racing = JoinSet::new();
-    for racer in 0..6 {
-        let (ada, id) = (lab.ada.clone(), id.clone());
+    for racer in 0..8 {
+        let (runs, form) = (RunRepository::new(lab.stores.database.clone()), form.clone());
         racing.spawn(async move {
-            for _ in 0..40 {
-                if racer % 2 == 0 {
-                    ada.create(&json!([run(Some(&id), "raced for"), run(None, "beside it")])).await;
+            for _ in 0..150 {
+                let key = BlobKey { workspace: form.workspace_id, segment: Uuid::now_v7() };
+                if racer % 4 == 0 {
+                    let both = [id, Uuid::new_v4()].map(|id| {
+                        let payload = form.payload.0.iter();
+                        let moved = payload.map(|(name, part)| (name.clone(), PayloadRef(key.segment, part.1, part.2)));
+                        run::Model { id, payload: PayloadRefs(moved.collect()), ..form.clone() }
+                    });
+                    runs.insert(Utc::now(), NewSegment { key, size: 2 }, vec![both.into()]).await.unwrap();
                 } else {
-                    let deleted = ada.delete(&format!("/runs/{id}")).await;
-                    assert!([204, 404].contains(&deleted.status), "{}", deleted.text());
+                    runs.delete(Utc::now(), form.workspace_id, id).await.unwrap();
                 }
             }
         });

@@ -132,6 +132,8 @@ fn plan<'a>(requests: &'a [Vec<run::Model>], known: &'a HashMap<Uuid, String>) -
         plan.rows.extend(order);
         plan.verdicts.push(Verdict::Stored);
     }
+    // Writers who bring the same ids take them in the same order, and never wait for each other in a ring.
+    plan.rows.sort_unstable_by_key(|run| run.id);
     plan
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::entity::{run, segment};
@@ -46,7 +46,9 @@ impl RunRepository {
         self.database
             .bounded(async {
                 let transaction = self.database.begin().await?;
-                let Some(run) = run::Entity::find_by_id((workspace, id)).one(&transaction).await? else {
+                // Locked, or what is deleted next may be another run, which has come under this id meanwhile.
+                let Some(run) = run::Entity::find_by_id((workspace, id)).lock_exclusive().one(&transaction).await?
+                else {
                     return Ok(false);
                 };
                 if run::Entity::delete_by_id((workspace, id)).exec(&transaction).await?.rows_affected == 0 {
