@@ -71,16 +71,18 @@ async fn connections_that_never_answer_again_are_replaced() {
     let url = |address| PostgresServer::url_at(address).parse().unwrap();
     let database = Database::open(&url(network.address), 2, Duration::from_secs(1)).await.unwrap();
     let beside = Database::open(&url(postgres.address()), 1, Duration::from_secs(20)).await.unwrap();
+    // It has one connection, which keeps the lock.
+    beside.reader().execute_unprepared("SELECT pg_advisory_lock(1)").await.unwrap();
     let asking = [(); 2].map(|()| {
         let database = database.clone();
         tokio::spawn(async move {
-            // Longer than anybody waits: no answer comes before the network forgets its connection.
-            let sleep = "SET statement_timeout = 0; SELECT pg_sleep(600)";
-            database.bounded(async { Ok(database.reader().execute_unprepared(sleep).await?) }).await
+            // No answer comes before the network forgets its connection.
+            let wait = "SET statement_timeout = 0; SELECT pg_advisory_lock(1)";
+            database.bounded(async { Ok(database.reader().execute_unprepared(wait).await?) }).await
         })
     });
     until("every connection is in use", async || {
-        let text = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        let text = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory'";
         let statement = Statement::from_string(DbBackend::Postgres, text);
         beside.reader().query_all_raw(statement).await.unwrap().len() == 2
     })

@@ -172,7 +172,9 @@ async fn answer(
     let answer = if listing {
         Response::new(Body::from(list_uploads(folder, request.uri().path().trim_matches('/'))))
     } else {
-        let answer = service.call(request.map(Body::from)).await;
+        // A task of its own: S3 does not stop in the middle of a step because who asked for it is gone.
+        let service = service.clone();
+        let answer = tokio::spawn(async move { service.call(request.map(Body::from)).await }).await.unwrap();
         answer.unwrap_or_else(|error| {
             let mut answer = Response::new(Body::from(format!("{error:?}")));
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
