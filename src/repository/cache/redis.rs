@@ -1,8 +1,8 @@
-//! The cache that replicas share: a hit is one round trip, and Redis itself makes every change one step.
+//! The cache that replicas share: a read is one round trip, and Redis itself makes every change one step.
 //!
-//! After a miss `SET … NX GET` answers with what stands under the key by now or leaves the marker, and a script
-//! compares the marker and stores the value. A value's life is counted from its marker, thus from before it was read
-//! from the database: so `CACHE_TTL` bounds how long anybody can see what a lost invalidation left behind.
+//! `SET … NX GET` answers with what stands under the key or leaves the marker, and a script compares the marker and
+//! stores the value. A value's life is counted from its marker, thus from before it was read from the database: so
+//! `CACHE_TTL` bounds how long anybody can see what a lost invalidation left behind.
 
 use std::fmt;
 use std::sync::Arc;
@@ -86,20 +86,9 @@ impl RedisCache {
     pub(super) async fn lookup(&self, key: &CacheKey) -> Lookup {
         let Some(link) = self.0.breaker.link_to_read(key) else { return Lookup::Off };
         let Ok(_seat) = self.0.seats.try_acquire() else { return Lookup::Off };
-        let spelling = key.spell(&link.scope);
-        // A hit asks for what is there and for nothing else: it is by far the most frequent answer.
-        let mut question = ::redis::cmd("GET");
-        question.arg(&spelling);
-        let found: Option<Option<Vec<u8>>> = self.0.breaker.ask(&link, question.query_async(&mut link.handle())).await;
-        if let Some(Some(stored)) = found {
-            return Entry::decode(stored).map_or(Lookup::Off, Lookup::from);
-        }
-        if found.is_none() {
-            return Lookup::Off;
-        }
         let version = Version::random();
         let mut question = ::redis::cmd("SET");
-        question.arg(spelling).arg(Entry::Marker(version).encode());
+        question.arg(key.spell(&link.scope)).arg(Entry::Marker(version).encode());
         question.arg("NX").arg("GET").arg("PX").arg(millis(key.marker_ttl(self.0.ttl)));
         let found: Option<Option<Vec<u8>>> = self.0.breaker.ask(&link, question.query_async(&mut link.handle())).await;
         match found {
