@@ -1,6 +1,8 @@
 //! The collector of segments: it takes what nothing refers to, never what something does, and a kill between any two
 //! of its steps is healed by the next look.
 
+use std::future::ready;
+
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use runyard::config::Limits;
@@ -123,7 +125,7 @@ async fn a_writer_who_comes_after_its_segment_was_condemned_is_refused_and_leave
     lab.segments.condemn(Utc::now(), key).await.unwrap();
     let runs = RunRepository::new(lab.stores.database.clone());
     let late = run::Model { id: Uuid::new_v4(), ..form };
-    let inserted = runs.insert(Utc::now(), NewSegment { key, size: 2 }, vec![vec![late.clone()]]).await;
+    let inserted = runs.insert(Utc::now(), NewSegment { key, size: 2 }, vec![vec![late.clone()]], ready(Ok(()))).await;
     assert!(matches!(inserted, Err(Error::Unavailable(_))), "{inserted:?}");
     assert_eq!(runs.find(late.workspace_id, late.id).await.unwrap(), None);
     lab.look(in_hours(2)).await;
@@ -143,7 +145,7 @@ async fn an_orphan_that_is_condemned_while_its_writer_comes_is_either_collected_
         let requests = vec![vec![late.clone()]];
         let (condemned, inserted) = tokio::join!(
             lab.segments.condemn(Utc::now(), key),
-            runs.insert(Utc::now(), NewSegment { key, size: 2 }, requests),
+            runs.insert(Utc::now(), NewSegment { key, size: 2 }, requests, ready(Ok(()))),
         );
         condemned.unwrap();
         let row = lab.rows().await.into_iter().find(|row| row.id == key.segment).unwrap();
@@ -214,7 +216,9 @@ async fn references_are_counted_right_however_deletes_and_creates_of_one_id_race
                         let moved = payload.map(|(name, part)| (name.clone(), PayloadRef(key.segment, part.1, part.2)));
                         run::Model { id, payload: PayloadRefs(moved.collect()), ..form.clone() }
                     });
-                    runs.insert(Utc::now(), NewSegment { key, size: 2 }, vec![both.into()]).await.unwrap();
+                    runs.insert(Utc::now(), NewSegment { key, size: 2 }, vec![both.into()], ready(Ok(())))
+                        .await
+                        .unwrap();
                 } else {
                     runs.delete(Utc::now(), form.workspace_id, id).await.unwrap();
                 }

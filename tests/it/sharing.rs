@@ -106,7 +106,9 @@ async fn batches_with_the_same_runs_in_opposite_orders_do_not_block_each_other()
             }
             let key = BlobKey { workspace: form.workspace_id, segment: Uuid::now_v7() };
             let segment = NewSegment { key, size: 2 };
-            storing.spawn(async move { repository.insert(Utc::now(), segment, vec![runs]).await });
+            storing.spawn(async move {
+                repository.insert(Utc::now(), segment, vec![runs], std::future::ready(Ok(()))).await
+            });
         }
         for stored in storing.join_all().await {
             assert_eq!(stored.unwrap(), [Verdict::Stored]);

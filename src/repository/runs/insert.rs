@@ -2,6 +2,7 @@
 //! the request that brought it.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
@@ -44,19 +45,25 @@ pub enum Verdict {
 impl RunRepository {
     /// Stores the runs of several requests of one workspace, each of which stands or falls alone.
     ///
+    /// The rows are written while the blob may still be on its way to the disk, and committed only after `durable`
+    /// says that it is there.
+    ///
     /// # Errors
-    /// [`Error::Unavailable`] when the database does not answer, or the segment was condemned meanwhile.
+    /// Those of `durable`; [`Error::Unavailable`] when the database does not answer, or the segment was condemned
+    /// meanwhile.
     pub async fn insert(
         &self,
         now: DateTime<Utc>,
         segment: NewSegment,
         requests: Vec<Vec<run::Model>>,
+        durable: impl Future<Output = Result<()>> + Send,
     ) -> Result<Vec<Verdict>> {
+        let mut durable = Some(Box::pin(durable));
         let workspace = segment.key.workspace;
         let mut known = HashMap::new();
         for _ in 0..ATTEMPTS {
             let plan = plan(&requests, &known);
-            if self.database.bounded(self.try_insert(now, segment, &plan.rows)).await? {
+            if self.database.bounded(self.try_insert(now, segment, &plan.rows, &mut durable)).await? {
                 return Ok(plan.verdicts);
             }
             let ids = requests.iter().flatten().map(|run| run.id).collect();
@@ -66,7 +73,13 @@ impl RunRepository {
     }
 
     /// Inserts everything, or nothing when an id is taken.
-    async fn try_insert(&self, now: DateTime<Utc>, segment: NewSegment, rows: &[&run::Model]) -> Result<bool> {
+    async fn try_insert(
+        &self,
+        now: DateTime<Utc>,
+        segment: NewSegment,
+        rows: &[&run::Model],
+        durable: &mut Option<Pin<Box<impl Future<Output = Result<()>> + Send>>>,
+    ) -> Result<bool> {
         let transaction = self.database.begin().await?;
         let live_runs = rows.iter().filter(|run| !run.payload.0.is_empty()).count();
         insert_segment(&transaction, now, segment, live_runs).await?;
@@ -77,6 +90,9 @@ impl RunRepository {
                 transaction.rollback().await?;
                 return Ok(false);
             }
+        }
+        if let Some(durable) = durable.take() {
+            durable.await?;
         }
         transaction.commit().await?;
         Ok(true)

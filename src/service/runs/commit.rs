@@ -5,6 +5,7 @@
 //! at once. A request is never answered before its bytes and its rows are durable.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -185,5 +186,5 @@ async fn store(
     requests: Vec<Vec<run::Model>>,
 ) -> Result<Vec<Verdict>> {
     blobs.put(segment.key, chunks).await?;
-    runs.insert(time::now(), segment, requests).await
+    runs.insert(time::now(), segment, requests, ready(Ok(()))).await
 }

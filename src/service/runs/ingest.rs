@@ -6,7 +6,7 @@
 
 use std::io;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use futures_util::Stream;
 use uuid::Uuid;
@@ -32,7 +32,7 @@ enum Sink {
     /// They are held: the body may be small.
     Held { chunks: Vec<Bytes>, size: usize },
     /// They go to a blob of their own.
-    Blob { key: BlobKey, writer: BlobWriter },
+    Blob { key: BlobKey, writer: BlobWriter, size: u64 },
 }
 
 impl RunService {
@@ -89,9 +89,10 @@ impl RunService {
 
     async fn keep(&self, workspace: Uuid, sink: Sink, chunk: Bytes) -> Result<Sink> {
         match sink {
-            Sink::Blob { key, mut writer } => {
+            Sink::Blob { key, mut writer, size } => {
+                let size = size + chunk.len() as u64;
                 writer.write(chunk).await?;
-                Ok(Sink::Blob { key, writer })
+                Ok(Sink::Blob { key, writer, size })
             }
             Sink::Held { mut chunks, size } => {
                 let size = size + chunk.len();
@@ -104,7 +105,7 @@ impl RunService {
                 for chunk in chunks {
                     writer.write(chunk).await?;
                 }
-                Ok(Sink::Blob { key, writer })
+                Ok(Sink::Blob { key, writer, size: size as u64 })
             }
         }
     }
@@ -115,7 +116,7 @@ impl RunService {
         let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
         let verdict = match sink {
             Sink::Held { chunks, .. } => self.committer.submit(workspace, chunks, runs).await?,
-            Sink::Blob { key, writer } => self.store_large(key, writer, runs).await?,
+            Sink::Blob { key, writer, size } => self.store_large(NewSegment { key, size }, writer, runs).await?,
         };
         match verdict {
             Verdict::Stored => Ok(CreatedRuns { ids }),
@@ -139,15 +140,17 @@ impl RunService {
         Ok(rows)
     }
 
-    async fn store_large(&self, key: BlobKey, writer: BlobWriter, runs: Vec<run::Model>) -> Result<Verdict> {
-        let size = writer.finish().await?;
-        let now = time::now();
+    async fn store_large(&self, segment: NewSegment, writer: BlobWriter, runs: Vec<run::Model>) -> Result<Verdict> {
+        let (now, key) = (time::now(), segment.key);
         // The collector takes a blob without a row for an orphan after the whole grace; nothing may come close.
         if now - key.made_at() > chrono::TimeDelta::from_std(self.limits.segment_grace.0 / 2).unwrap_or_default() {
             return Err(Error::unavailable(anyhow!("a body took longer than half of SEGMENT_GRACE to arrive")));
         }
         let runs = runs.into_iter().map(|run| place(run, key.segment, 0)).collect();
-        let verdicts = self.runs.insert(now, NewSegment { key, size }, vec![runs]).await?;
+        // The last bytes go to the disk while the rows are written, which are committed after them.
+        let finishing = tokio::spawn(writer.finish());
+        let durable = async { finishing.await.context("finishing a blob")?.map(drop) };
+        let verdicts = self.runs.insert(now, segment, vec![runs], durable).await?;
         verdicts.first().copied().ok_or_else(|| Error::Internal(anyhow!("an insert without a verdict")))
     }
 }
