@@ -32,7 +32,7 @@ enum Sink {
     /// They are held: the body may be small.
     Held { chunks: Vec<Bytes>, size: usize },
     /// They go to a blob of their own.
-    Blob { key: BlobKey, writer: BlobWriter, size: u64 },
+    Blob { key: BlobKey, writer: Box<BlobWriter>, size: u64 },
 }
 
 impl RunService {
@@ -101,7 +101,7 @@ impl RunService {
                     return Ok(Sink::Held { chunks, size });
                 }
                 let key = BlobKey { workspace, segment: Uuid::now_v7() };
-                let mut writer = self.blobs.writer(key).await?;
+                let mut writer = Box::new(self.blobs.writer(key).await?);
                 for chunk in chunks {
                     writer.write(chunk).await?;
                 }
@@ -116,7 +116,7 @@ impl RunService {
         let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
         let verdict = match sink {
             Sink::Held { chunks, .. } => self.committer.submit(workspace, chunks, runs).await?,
-            Sink::Blob { key, writer, size } => self.store_large(NewSegment { key, size }, writer, runs).await?,
+            Sink::Blob { key, writer, size } => self.store_large(NewSegment { key, size }, *writer, runs).await?,
         };
         match verdict {
             Verdict::Stored => Ok(CreatedRuns { ids }),
