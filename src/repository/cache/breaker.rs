@@ -81,24 +81,31 @@ impl Breaker {
         if stale { None } else { state.link.clone() }
     }
 
-    /// The answer to a question, if it comes in time; what goes wrong is counted here and nowhere else.
+    /// The answer to a question that changes something, if it comes in time; what goes wrong is counted.
     pub async fn ask<T>(&self, link: &Arc<Link>, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
-        let (why, lost) = match tokio::time::timeout(self.patience, question).await {
+        let answer = self.read(link, question).await?;
+        link.has_changed();
+        Some(answer)
+    }
+
+    /// The answer to a question that changes nothing, if it comes in time; what goes wrong is counted.
+    pub async fn read<T>(&self, link: &Arc<Link>, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
+        match tokio::time::timeout(self.patience, question).await {
             Ok(Ok(answer)) => {
-                link.answered();
+                link.has_read();
                 return Some(answer);
             }
-            Ok(Err(error)) => (error.to_string(), !is_reply(&error)),
-            Err(_) => ("no answer in time".to_owned(), false),
-        };
-        count(&self.tally.errors, 1);
-        let failures = link.failed();
-        if lost || failures >= FAILURES {
-            self.open(link, &why);
-        } else {
-            self.complain(&why);
+            Ok(Err(error)) if is_reply(&error) => self.failed(link, link.has_refused(), &error.to_string()),
+            Ok(Err(error)) => self.failed(link, FAILURES, &error.to_string()),
+            Err(_) => self.failed(link, link.was_silent(), "no answer in time"),
         }
         None
+    }
+
+    /// Counts a failure, with how many there were in a row; a connection that is lost is as bad as many.
+    fn failed(&self, link: &Arc<Link>, in_a_row: u32, why: &str) {
+        count(&self.tally.errors, 1);
+        if in_a_row >= FAILURES { self.open(link, why) } else { self.complain(why) }
     }
 
     /// Remembers keys whose invalidation did not land; from now on this process reads past them.

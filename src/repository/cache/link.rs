@@ -19,9 +19,12 @@ pub(super) struct Link {
     connection: MultiplexedConnection,
     /// What every key starts with on this server.
     pub scope: String,
-    /// Failures since the last answer. They belong to the connection, so that questions which are still dying on an
-    /// old one do not count against its successor.
-    failures: AtomicU32,
+    /// Questions that were not answered, since the last answer. They belong to the connection, so that questions which
+    /// are still dying on an old one do not count against its successor.
+    silences: AtomicU32,
+    /// Answers that were a no, since the last change that was taken: a Redis that is read-only or full still reads
+    /// well, which is not enough.
+    refusals: AtomicU32,
 }
 
 impl Link {
@@ -30,22 +33,38 @@ impl Link {
         self.connection.clone()
     }
 
-    /// Takes down an answer.
-    pub fn answered(&self) {
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
-        }
+    /// Takes down an answer to a read.
+    pub fn has_read(&self) {
+        reset(&self.silences);
     }
 
-    /// Takes down a failure, and says which one in a row it was.
-    pub fn failed(&self) -> u32 {
-        self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    /// Takes down that a change was taken.
+    pub fn has_changed(&self) {
+        reset(&self.silences);
+        reset(&self.refusals);
+    }
+
+    /// Takes down that there was no answer, and says how many there were in a row.
+    pub fn was_silent(&self) -> u32 {
+        self.silences.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Takes down that the answer was a no, and says how many there were in a row.
+    pub fn has_refused(&self) -> u32 {
+        self.refusals.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     /// Removes the keys.
     pub async fn unlink(&self, keys: &[CacheKey]) -> RedisResult<()> {
         let names: Vec<String> = keys.iter().map(|key| key.spell(&self.scope)).collect();
         redis::cmd("UNLINK").arg(names).query_async(&mut self.handle()).await
+    }
+}
+
+/// Sets a count to zero; what every answer does should not take the line of memory from the others for nothing.
+fn reset(count: &AtomicU32) {
+    if count.load(Ordering::Relaxed) != 0 {
+        count.store(0, Ordering::Relaxed);
     }
 }
 
@@ -71,7 +90,7 @@ impl Dialer {
         let scope = format!("{}:{}", self.prefix, server(&mut connection).await?);
         let probe = format!("{scope}:probe");
         let () = redis::cmd("SET").arg(probe).arg(1).arg("PX").arg(1000).query_async(&mut connection).await?;
-        Ok(Link { connection, scope, failures: AtomicU32::new(0) })
+        Ok(Link { connection, scope, silences: AtomicU32::new(0), refusals: AtomicU32::new(0) })
     }
 }
 

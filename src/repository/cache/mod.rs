@@ -85,12 +85,14 @@ impl Cache {
             }
             Lookup::Off => {
                 count(&tally.passed, 1);
-                return load().await;
+                return Box::pin(load()).await;
             }
             Lookup::Miss(version) => version,
         };
         count(&tally.misses, 1);
-        self.flights().join(key.clone(), version, self.load_and_fill(&key, load)).await
+        // A load is a large future, of which a hit should not even reserve the room: whoever awaits a read moves it.
+        let loading = Box::pin(self.load_and_fill(&key, load));
+        Box::pin(self.flights().join(key.clone(), version, loading)).await
     }
 
     /// Forgets the key; a writer calls it after its commit and before it answers.

@@ -1,7 +1,7 @@
-//! The cache that replicas share: a read is one round trip, and Redis itself makes every change one step.
+//! The cache that replicas share: a hit is one round trip, and Redis itself makes every change one step.
 //!
-//! `SET … NX GET` answers with what stands under the key or leaves the marker, and a script compares the marker and
-//! stores the value. A value's life is counted from its marker, thus from before it was read from the database: so
+//! After a `GET` that finds nothing, `SET … NX GET` answers with what came meanwhile or leaves the marker, and a
+//! script compares the marker and stores the value. A value's life is counted from its marker, thus from before it was read from the database: so
 //! `CACHE_TTL` bounds how long anybody can see what a lost invalidation left behind.
 
 use std::fmt;
@@ -19,7 +19,7 @@ use super::entry::{Entry, Lookup, Version};
 use super::flight::Flights;
 use super::keeper;
 use super::key::CacheKey;
-use super::link::Dialer;
+use super::link::{Dialer, Link};
 use super::tally::Tally;
 use crate::error::{Error, Result};
 
@@ -86,15 +86,28 @@ impl RedisCache {
     pub(super) async fn lookup(&self, key: &CacheKey) -> Lookup {
         let Some(link) = self.0.breaker.link_to_read(key) else { return Lookup::Off };
         let Ok(_seat) = self.0.seats.try_acquire() else { return Lookup::Off };
+        let name = key.spell(&link.scope);
+        let mut question = ::redis::cmd("GET");
+        question.arg(&name);
+        match self.0.breaker.read(&link, question.query_async(&mut link.handle())).await {
+            None => Lookup::Off,
+            Some(Some(stored)) => found(stored),
+            // Only a miss pays for the room that the marker's question takes.
+            Some(None) => Box::pin(self.mark(&link, key, &name)).await,
+        }
+    }
+
+    /// Leaves a marker under the key, unless somebody else was there first.
+    async fn mark(&self, link: &Arc<Link>, key: &CacheKey, name: &str) -> Lookup {
         let version = Version::random();
         let mut question = ::redis::cmd("SET");
-        question.arg(key.spell(&link.scope)).arg(Entry::Marker(version).encode());
+        question.arg(name).arg(Entry::Marker(version).encode());
         question.arg("NX").arg("GET").arg("PX").arg(millis(key.marker_ttl(self.0.ttl)));
-        let found: Option<Option<Vec<u8>>> = self.0.breaker.ask(&link, question.query_async(&mut link.handle())).await;
-        match found {
+        let there: Option<Option<Vec<u8>>> = self.0.breaker.ask(link, question.query_async(&mut link.handle())).await;
+        match there {
             None => Lookup::Off,
             Some(None) => Lookup::Miss(version),
-            Some(Some(stored)) => Entry::decode(stored).map_or(Lookup::Off, Lookup::from),
+            Some(Some(stored)) => found(stored),
         }
     }
 
@@ -146,6 +159,11 @@ impl fmt::Debug for RedisCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisCache").field("counts", &self.0.tally.counts()).finish_non_exhaustive()
     }
+}
+
+/// What these bytes under a key mean.
+fn found(stored: Vec<u8>) -> Lookup {
+    Entry::decode(stored).map_or(Lookup::Off, Lookup::from)
 }
 
 /// A duration as Redis takes it.
