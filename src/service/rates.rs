@@ -74,7 +74,10 @@ impl<K: Hash + Eq + Send + Sync + 'static> Buckets<K> {
 
     async fn count(&self, key: K, clock: &DefaultClock) -> Result<()> {
         let Some(quota) = self.quota else { return Ok(()) };
-        let bucket = self.buckets.get_with(key, async { Arc::new(RateLimiter::direct(quota)) }).await;
+        let bucket = match self.buckets.get(&key).await {
+            Some(bucket) => bucket,
+            None => Box::pin(self.buckets.get_with(key, async { Arc::new(RateLimiter::direct(quota)) })).await,
+        };
         bucket.check().map_err(|refusal| Error::TooMany(refusal.wait_time_from(clock.now())))
     }
 }

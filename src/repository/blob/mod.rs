@@ -161,7 +161,8 @@ impl BlobWriter {
     pub async fn write(&mut self, chunk: Bytes) -> Result<()> {
         match &mut self.0 {
             Writer::Disk(disk) => disk.write(chunk).await,
-            Writer::S3(s3) => s3.write(chunk).await,
+            // S3's futures are large, and every writer would have to make room for them.
+            Writer::S3(s3) => Box::pin(s3.write(chunk)).await,
         }
     }
 
@@ -172,7 +173,7 @@ impl BlobWriter {
     pub async fn finish(self) -> Result<u64> {
         match self.0 {
             Writer::Disk(disk) => disk.finish().await,
-            Writer::S3(s3) => s3.finish().await,
+            Writer::S3(s3) => Box::pin(s3.finish()).await,
         }
     }
 
@@ -180,7 +181,7 @@ impl BlobWriter {
     pub async fn abort(self) {
         match self.0 {
             Writer::Disk(disk) => disk.abort().await,
-            Writer::S3(s3) => s3.abort().await,
+            Writer::S3(s3) => Box::pin(s3.abort()).await,
         }
     }
 }

@@ -78,7 +78,7 @@ impl Caller {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Shown {
     Session(Uuid, Option<Uuid>),
-    Key(String),
+    Key([u8; 32]),
 }
 
 /// What was learnt of credentials in the last seconds.
@@ -120,11 +120,11 @@ impl AccountService {
                 let claims = self.tokens.verify(token).ok_or(Error::Unauthenticated)?;
                 Shown::Session(claims.sid, workspace)
             }
-            Credential::Bearer(key) | Credential::ApiKey(key) => Shown::Key(hash(key)),
+            Credential::Bearer(key) | Credential::ApiKey(key) => Shown::Key(digest(key)),
         };
         let caller = match self.callers.callers.get(&shown).await {
             Some(caller) => caller,
-            None => self.find_caller(shown, workspace).await?,
+            None => Box::pin(self.find_caller(shown, workspace)).await?,
         };
         if self.callers.ended.contains_key(&caller.credential_id) {
             return Err(Error::Unauthenticated);
@@ -140,7 +140,7 @@ impl AccountService {
         let found = self.callers.callers.try_get_with(shown.clone(), async {
             match &shown {
                 Shown::Session(session, _) => self.session_caller(*session, workspace).await,
-                Shown::Key(hash) => self.key_caller(hash).await,
+                Shown::Key(digest) => self.key_caller(&hex(digest)).await,
             }
         });
         found.await.map_err(|error: Arc<Error>| match error.as_ref() {
@@ -180,11 +180,18 @@ impl AccountService {
 
 /// What is kept of a key or a refresh token: they are random, so a plain hash is enough.
 pub fn hash(secret: &str) -> String {
+    hex(&digest(secret))
+}
+
+fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+fn hex(digest: &[u8; 32]) -> String {
     use std::fmt::Write;
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(secret.as_bytes()) {
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a string does not fail.
         let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+        hex
+    })
 }

@@ -196,6 +196,7 @@ pub struct MemberPage {
     /// In the order in which they came.
     pub items: Vec<Member>,
     /// Always null: the list is whole.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 
@@ -208,9 +209,11 @@ pub struct NewApiKey {
     pub name: String,
     /// At most the caller's own, which is the default.
     #[serde(default)]
+    #[oai(nullable)]
     pub role: Option<Role>,
     /// When it ends; never when missing.
     #[serde(default)]
+    #[oai(nullable)]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -237,6 +240,7 @@ pub struct ApiKey {
     pub created_at: DateTime<Utc>,
     /// When it ends, if ever.
     #[serde(serialize_with = "time::serialize_option")]
+    #[oai(nullable)]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -259,6 +263,7 @@ pub struct ApiKeyPage {
     /// Newest first.
     pub items: Vec<ApiKey>,
     /// Always null: the list is whole.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 
@@ -280,6 +285,7 @@ pub struct CreatedApiKey {
     pub created_at: DateTime<Utc>,
     /// When it ends, if ever.
     #[serde(serialize_with = "time::serialize_option")]
+    #[oai(nullable)]
     pub expires_at: Option<DateTime<Utc>>,
 }
 

@@ -71,7 +71,7 @@ impl RunService {
         while let Some(chunk) = body.next().await? {
             scanner.feed(&chunk);
             if scanner.is_rejected() {
-                sink.undo().await;
+                Box::pin(sink.undo()).await;
                 sink = Sink::Held { chunks: Vec::new(), size: 0 };
                 continue;
             }
@@ -81,7 +81,7 @@ impl RunService {
         match scanner.finish() {
             Ok(scanned) => Ok((scanned, sink)),
             Err(rejection) => {
-                sink.undo().await;
+                Box::pin(sink.undo()).await;
                 Err(rejection.into())
             }
         }

@@ -68,6 +68,11 @@ impl Projects {
         if self.names.contains_key(&(workspace, id)) {
             return Ok(id);
         }
+        // Every run asks, and hardly one has to wait: the others should not carry the room for it.
+        Box::pin(self.fetch_by_id(now, workspace, id, name)).await
+    }
+
+    async fn fetch_by_id(&self, now: DateTime<Utc>, workspace: Uuid, id: Uuid, name: Option<&str>) -> Result<Uuid> {
         if self.projects.find(workspace, id).await?.is_none() {
             let own = id.to_string();
             self.projects.create(now, workspace, id, name.unwrap_or(&own)).await?;
@@ -83,6 +88,10 @@ impl Projects {
         if let Some(id) = self.by_name.get(&(workspace, name.to_owned())).await {
             return Ok(id);
         }
+        Box::pin(self.fetch_by_name(now, workspace, name)).await
+    }
+
+    async fn fetch_by_name(&self, now: DateTime<Utc>, workspace: Uuid, name: &str) -> Result<Uuid> {
         if self.projects.find_by_name(workspace, name).await?.is_none() {
             self.projects.create(now, workspace, Uuid::now_v7(), name).await?;
         }

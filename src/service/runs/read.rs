@@ -58,7 +58,7 @@ impl RunService {
         has: impl Fn(&str) -> bool + Send,
     ) -> Result<Found> {
         if let Some(fields) = fields {
-            return self.get_fields(caller.workspace_id, id, fields, has).await;
+            return Box::pin(self.get_fields(caller.workspace_id, id, fields, has)).await;
         }
         let workspace = caller.workspace_id;
         let key = CacheKey::Run { workspace, id };
@@ -70,7 +70,7 @@ impl RunService {
         if !body.is_empty() {
             return Ok(Found { etag, body: Some(RunBody::Whole(body)) });
         }
-        self.get_fields(workspace, id, &RunField::ALL, has).await
+        Box::pin(self.get_fields(workspace, id, &RunField::ALL, has)).await
     }
 
     async fn get_fields(

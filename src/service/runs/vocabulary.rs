@@ -17,6 +17,7 @@ use crate::service::time;
 #[oai(example, skip_serializing_if_is_none)]
 pub struct NewRun {
     /// Made by the server when missing. Any UUID, also as 32 hex digits.
+    #[oai(nullable)]
     pub id: Option<Uuid>,
     /// The trace that the run is part of.
     pub trace_id: Uuid,
@@ -24,28 +25,40 @@ pub struct NewRun {
     #[oai(validator(min_length = 1, max_length = 4096))]
     pub name: String,
     /// What went in; `{}` when missing or null.
+    #[oai(nullable)]
     pub inputs: Option<BTreeMap<String, Value>>,
     /// What came out; `{}` when missing or null.
+    #[oai(nullable)]
     pub outputs: Option<BTreeMap<String, Value>>,
     /// What else is known; small scalars of it can be filtered by.
+    #[oai(nullable)]
     pub metadata: Option<BTreeMap<String, Value>>,
     /// The run that called this one; it may come later, or never.
+    #[oai(nullable)]
     pub parent_run_id: Option<Uuid>,
     /// `chain` (when missing), `llm`, `tool`, `retriever`, `embedding`, `prompt`, `parser`, or any other word.
+    #[oai(nullable)]
     pub run_type: Option<String>,
     /// When it began: RFC 3339, or milliseconds since 1970; when missing, the run was over when it arrived.
+    #[oai(nullable)]
     pub start_time: Option<DateTime<Utc>>,
     /// When it ended.
+    #[oai(nullable)]
     pub end_time: Option<DateTime<Utc>>,
     /// Why it failed.
+    #[oai(nullable)]
     pub error: Option<String>,
     /// Words to find it by.
+    #[oai(nullable)]
     pub tags: Option<Vec<String>>,
     /// The name of its project, made when new; `default` when missing.
+    #[oai(nullable)]
     pub session_name: Option<String>,
     /// The id of its project.
+    #[oai(nullable)]
     pub session_id: Option<Uuid>,
     /// Its place in the tree of its trace.
+    #[oai(nullable)]
     pub dotted_order: Option<String>,
 }
 
@@ -82,6 +95,7 @@ pub struct Run {
     /// As it was sent, byte for byte.
     pub metadata: BTreeMap<String, Value>,
     /// The run that called it.
+    #[oai(nullable)]
     pub parent_run_id: Option<Uuid>,
     /// What kind of step it is.
     pub run_type: String,
@@ -90,8 +104,10 @@ pub struct Run {
     /// When it began.
     pub start_time: DateTime<Utc>,
     /// When it ended.
+    #[oai(nullable)]
     pub end_time: Option<DateTime<Utc>>,
     /// Why it failed.
+    #[oai(nullable)]
     pub error: Option<String>,
     /// Words to find it by.
     pub tags: Vec<String>,
@@ -100,14 +116,19 @@ pub struct Run {
     /// Its project's name.
     pub project: String,
     /// Its place in the tree, as it was sent.
+    #[oai(nullable)]
     pub dotted_order: Option<String>,
     /// The example that it was run on.
+    #[oai(nullable)]
     pub reference_example_id: Option<Uuid>,
     /// As it was sent, if it was.
+    #[oai(nullable)]
     pub extra: Option<BTreeMap<String, Value>>,
     /// As they were sent, if they were.
+    #[oai(nullable)]
     pub events: Option<Vec<Value>>,
     /// As it was sent, if it was.
+    #[oai(nullable)]
     pub serialized: Option<BTreeMap<String, Value>>,
     /// When it was stored.
     pub created_at: DateTime<Utc>,
@@ -134,6 +155,7 @@ pub struct LightRun {
     /// Its trace.
     pub trace_id: Uuid,
     /// The run that called it.
+    #[oai(nullable)]
     pub parent_run_id: Option<Uuid>,
     /// What people call it.
     pub name: String,
@@ -146,8 +168,10 @@ pub struct LightRun {
     pub start_time: DateTime<Utc>,
     /// When it ended.
     #[serde(serialize_with = "time::serialize_option")]
+    #[oai(nullable)]
     pub end_time: Option<DateTime<Utc>>,
     /// The first 1,000 bytes of its error.
+    #[oai(nullable)]
     pub error: Option<String>,
     /// Words to find it by.
     pub tags: Vec<String>,
@@ -200,6 +224,7 @@ pub struct RunPage {
     /// Newest first.
     pub items: Vec<LightRun>,
     /// For the next page; null at the end.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 
