@@ -5,26 +5,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use poem::Server;
-use poem::listener::{Acceptor, Listener, TcpAcceptor, TcpListener};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Gate};
 use crate::config::{Config, DatabaseUrl};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
 use crate::service::accounts::JwtSecret;
 use crate::service::runs::Committer;
 use crate::service::{AccountService, HealthService, RateLimits, RunService, SegmentService, Services};
 
-/// A connection on which nothing moves for this long is closed.
-const IDLE_CONNECTION: Duration = Duration::from_secs(120);
-
 /// A server that has its port and everything behind it, and does not answer yet.
 pub struct App {
     config: Config,
-    acceptor: TcpAcceptor,
+    listener: TcpListener,
     address: SocketAddr,
     built: Built,
 }
@@ -134,13 +130,11 @@ impl App {
             stores.database.migrate_up().await?;
         }
         let built = build(&config, &stores)?;
-        let listener = TcpListener::bind((config.host, config.port));
-        let acceptor = listener.into_acceptor().await.with_context(|| {
+        let listener = TcpListener::bind((config.host, config.port)).await.with_context(|| {
             format!("taking {}:{}; is it in use? choose another with PORT", config.host, config.port)
         })?;
-        let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
-        let address = address.ok_or_else(|| anyhow!("a listener without an address"))?;
-        Ok(Self { config, acceptor, address, built })
+        let address = listener.local_addr().context("asking for the address")?;
+        Ok(Self { config, listener, address, built })
     }
 
     /// Where it listens.
@@ -149,10 +143,7 @@ impl App {
     }
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
-    ///
-    /// # Errors
-    /// Those of the listener.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
         let Built { services, segments, committing } = self.built;
         let shutdown = CancellationToken::new();
         let collecting = tokio::spawn(segments.run(shutdown.clone()));
@@ -163,16 +154,12 @@ impl App {
             limits: self.config.limits.clone(),
         };
         let patience = self.config.shutdown_timeout.0;
-        let served = Server::new_with_acceptor(self.acceptor)
-            .idle_timeout(IDLE_CONNECTION)
-            .run_with_graceful_shutdown(api::routes(gate), stop, Some(patience))
-            .await;
+        api::serve(self.listener, api::routes(gate), &self.config.limits, patience, stop).await;
         shutdown.cancel();
         let rest = async { tokio::join!(collecting, upkeep, committing) };
         if tokio::time::timeout(patience, rest).await.is_err() {
             tracing::warn!("stopped before everything in hand was finished");
         }
-        served.context("serving").map_err(Error::Internal)
     }
 }
 

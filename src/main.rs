@@ -1,6 +1,6 @@
 //! The command line: reads the configuration once and does what it says; the exit status is the answer.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,7 +58,7 @@ async fn serve(config: Config) -> Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = ?config, "starting");
     let app = App::start(config).await?;
     tracing::info!(address = %app.address(), "listening; the API is described at /docs");
-    app.run(stop_signal()).await?;
+    app.run(stop_signal()).await;
     Ok(())
 }
 
@@ -70,7 +70,7 @@ async fn migrate(config: &Config, direction: Direction) -> Result<()> {
         Direction::Status => {}
     }
     for (step, applied) in database.migrations().await? {
-        println!("{} {step}", if applied { "applied" } else { "pending" });
+        print(&format!("{} {step}\n", if applied { "applied" } else { "pending" }))?;
     }
     Ok(())
 }
@@ -85,12 +85,11 @@ async fn create_user(config: &Config, email: String) -> Result<()> {
     }
     let built = app::build(config, &stores)?;
     let user = built.services.accounts.create_user_as_operator(Credentials { email, password }).await?;
-    println!("{} {} in workspace {}", user.id, user.email, user.workspace_id);
-    Ok(())
+    print(&format!("{} {} in workspace {}\n", user.id, user.email, user.workspace_id))
 }
 
 async fn check(config: &Config) -> Result<()> {
-    println!("{config:#?}");
+    print(&format!("{config:#?}\n"))?;
     let database = async { app::open_database(config).await?.ping().await };
     let blob = async { app::open_blobs(config).await?.ping().await };
     let cache = async { app::open_cache(config).await?.ping().await };
@@ -98,9 +97,9 @@ async fn check(config: &Config) -> Result<()> {
     let mut away = Vec::new();
     for (store, answer) in checks {
         match answer {
-            Ok(()) => println!("{store}: ok"),
+            Ok(()) => print(&format!("{store}: ok\n"))?,
             Err(error) => {
-                println!("{store}: {:#}", anyhow::Error::new(error));
+                print(&format!("{store}: {:#}\n", anyhow::Error::new(error)))?;
                 away.push(store);
             }
         }
@@ -120,6 +119,10 @@ fn health(config: &Config) -> Result<()> {
     if status.split(' ').nth(1) == Some("200") { Ok(()) } else { bail!("not ready: {status}") }
 }
 
+/// Writes to standard output; a reader who has seen enough, such as `head`, is no fault.
 fn print(text: &str) -> Result<()> {
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to standard output"),
+    }
 }

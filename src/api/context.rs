@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use poem::http::{HeaderValue, header};
+use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response, Result};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -73,6 +73,11 @@ impl<E: Endpoint> Endpoint for InContext<E> {
             if let Ok(id) = HeaderValue::from_str(&id) {
                 headers.insert(REQUEST_ID, id);
             }
+            if status == StatusCode::METHOD_NOT_ALLOWED
+                && let Ok(methods) = HeaderValue::from_str(self.paths.methods(path.path()))
+            {
+                headers.insert(header::ALLOW, methods);
+            }
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
             Ok(response)
@@ -84,6 +89,9 @@ impl<E: Endpoint> Endpoint for InContext<E> {
 
 impl<E: Endpoint> InContext<E> {
     async fn answer(&self, request: Request) -> Result<Response> {
+        if size(request.headers()) > self.gate.limits.max_header.as_u64() {
+            return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into());
+        }
         let address = address(&request, self.gate.trust_forwarded_for);
         self.gate.services.rates.count_address(address).await?;
         // A handler that panics takes nobody with it, and its caller hears of it like of any other fault.
@@ -92,6 +100,12 @@ impl<E: Endpoint> InContext<E> {
             Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked")).into()),
         }
     }
+}
+
+/// Bytes of the headers, as they came.
+fn size(headers: &HeaderMap) -> u64 {
+    // Between a name and its value, and after it, stand two bytes each.
+    headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64).sum()
 }
 
 /// The caller's own id when it is harmless, else a new one.

@@ -1,9 +1,11 @@
 //! The API's own documentation, from the binary alone: a browser that shows it asks nobody else.
 
+use std::sync::Arc;
+
 use poem::endpoint::make_sync;
-use poem::http::header;
+use poem::http::{Method, header};
 use poem::web::Redirect;
-use poem::{IntoResponse, Response, Route, get};
+use poem::{Endpoint, IntoResponse, Request, Response, Result, Route, get};
 use poem_openapi::{OpenApi, OpenApiService};
 
 /// What stands at the head of the document.
@@ -28,6 +30,14 @@ pub fn routes<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> Route {
         .at("/swagger/index.html", get(make_sync(|_| Redirect::moved_permanent("/docs"))))
         .at("/openapi.json", text(service.spec(), "application/json"))
         .at("/openapi.yaml", text(service.spec_yaml(), "application/yaml"))
+}
+
+/// Leads who asks for nothing in particular to the documentation; everybody else goes on.
+pub async fn lead_from_root<E: Endpoint>(endpoint: Arc<E>, request: Request) -> Result<Response> {
+    if request.uri().path() == "/" && request.method() == Method::GET {
+        return Ok(Redirect::see_other("/docs").into_response());
+    }
+    endpoint.call(request).await.map(IntoResponse::into_response)
 }
 
 fn page(html: String) -> poem::RouteMethod {

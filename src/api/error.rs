@@ -147,6 +147,11 @@ fn foreign(error: &poem::Error, parameter: impl Fn(&str) -> String) -> Outcome {
         );
     }
     match error.status() {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Outcome::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers_too_large",
+            "the headers are larger than MAX_HEADER, all together; send fewer or shorter ones",
+        ),
         status if status.is_client_error() => Outcome::new(status, "bad_request", error.to_string()),
         _ => internal(),
     }

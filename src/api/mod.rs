@@ -2,6 +2,7 @@
 
 mod accounts;
 mod compression;
+mod connections;
 mod context;
 mod docs;
 mod error;
@@ -24,6 +25,8 @@ use compression::Compressed;
 use context::Context;
 use paths::Paths;
 
+pub use connections::serve;
+
 /// What stands before every handler: who may come in, how often, and how much they may bring.
 #[derive(Debug, Clone)]
 pub struct Gate {
@@ -40,7 +43,8 @@ pub fn routes(gate: Gate) -> impl Endpoint {
     let gate = Arc::new(gate);
     let service = document(apis(&gate.services));
     let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
-    docs::routes(&service).nest("/", service).data(gate).with(context).with(Compressed)
+    let routes = docs::routes(&service).nest("/", service).around(docs::lead_from_root);
+    routes.data(gate).with(context).with(Compressed)
 }
 
 /// The OpenAPI document as JSON.

@@ -1,40 +1,62 @@
-//! Names paths and their parameters as the document does, in errors and in the log: the framework numbers parameters,
-//! and forgets the path of a request that fails.
+//! Knows paths, their parameters and methods as the document does, for errors and for the log: the framework numbers
+//! parameters, and forgets the path and the methods of a request that fails.
 
 use serde_json::Value;
 
-/// The paths of the OpenAPI document, as their segments.
+/// The paths of the OpenAPI document.
 #[derive(Debug, Default)]
-pub struct Paths(Vec<Vec<String>>);
+pub struct Paths(Vec<Template>);
+
+#[derive(Debug)]
+struct Template {
+    segments: Vec<String>,
+    /// As a header lists them: `DELETE, GET`.
+    methods: String,
+}
 
 impl Paths {
     /// Of this document.
     pub fn new(document: &str) -> Self {
         let document: Value = serde_json::from_str(document).unwrap_or_default();
-        let paths = document["paths"].as_object().into_iter().flat_map(|paths| paths.keys());
-        Self(paths.map(|path| segments(path).map(str::to_owned).collect()).collect())
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let template = |(path, operations): (&String, &Value)| Template {
+            segments: segments(path).map(str::to_owned).collect(),
+            methods: methods(operations),
+        };
+        Self(paths.map(template).collect())
     }
 
     /// The name of the parameter that the framework calls `param0`, `param1`, … in a request for `path`.
     pub fn parameter(&self, path: &str, numbered: &str) -> String {
         let name = || {
             let number: usize = numbered.strip_prefix("param")?.parse().ok()?;
-            self.template(path)?.iter().filter_map(|segment| placeholder(segment)).nth(number)
+            self.template(path)?.segments.iter().filter_map(|segment| placeholder(segment)).nth(number)
         };
         name().unwrap_or(numbered).to_owned()
     }
 
     /// The path of the document that a request for `path` is for.
     pub fn pattern(&self, path: &str) -> Option<String> {
-        self.template(path).map(|template| format!("/{}", template.join("/")))
+        self.template(path).map(|template| format!("/{}", template.segments.join("/")))
+    }
+
+    /// The methods that `path` has, as a header lists them; what is not in the document is only for reading.
+    pub fn methods(&self, path: &str) -> &str {
+        self.template(path).map_or("GET", |template| &template.methods)
     }
 
     /// The one that takes `path` most literally.
-    fn template(&self, path: &str) -> Option<&Vec<String>> {
+    fn template(&self, path: &str) -> Option<&Template> {
         let wanted: Vec<&str> = segments(path).collect();
-        let fitting = self.0.iter().filter(|template| fits(template, &wanted));
-        fitting.min_by_key(|template| template.iter().filter(|segment| placeholder(segment).is_some()).count())
+        let fitting = self.0.iter().filter(|template| fits(&template.segments, &wanted));
+        fitting.min_by_key(|template| template.segments.iter().filter(|segment| placeholder(segment).is_some()).count())
     }
+}
+
+fn methods(operations: &Value) -> String {
+    let methods: Vec<String> =
+        operations.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
+    methods.join(", ")
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -61,6 +83,13 @@ mod tests {
         assert_eq!(paths.parameter("/a/1/c/2", "param1"), "d");
         assert_eq!(paths.parameter("/unknown", "param0"), "param0");
         assert_eq!(paths.parameter("/runs/zz", "limit"), "limit");
+    }
+
+    #[test]
+    fn a_path_has_the_methods_of_the_document() {
+        let paths = Paths::new(r#"{"paths":{"/runs/{id}":{"get":{},"delete":{}}}}"#);
+        assert_eq!(paths.methods("/runs/zz"), "DELETE, GET");
+        assert_eq!(paths.methods("/docs"), "GET");
     }
 
     #[test]

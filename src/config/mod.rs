@@ -220,6 +220,15 @@ pub struct Limits {
     /// Longest that a request's body may pause before it is given up.
     #[arg(long, env, global = true, default_value = "30s")]
     pub body_timeout: Interval,
+    /// Most connections at once; a further one waits until one of them ends.
+    #[arg(long, env, global = true, default_value_t = 10_000)]
+    pub max_connections: usize,
+    /// Bytes of a request's headers, all together.
+    #[arg(long, env, global = true, default_value = "64KiB")]
+    pub max_header: ByteSize,
+    /// Longest that a request's head may take to arrive, thus also that an idle connection is kept.
+    #[arg(long, env, global = true, default_value = "60s")]
+    pub header_timeout: Interval,
     /// Requests a second from one credential before 429.
     #[arg(long, env, global = true, default_value_t = 50_000)]
     pub rate_per_key: u32,

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::TestApp;
 use crate::support::document::operations;
+use crate::support::{TestApp, run};
 
 async fn document() -> Value {
     serde_json::from_str(&runyard::app::openapi().await.unwrap()).unwrap()
@@ -95,6 +95,33 @@ async fn every_schema_and_field_is_described_and_every_form_has_an_example() {
 }
 
 #[tokio::test]
+async fn what_is_null_in_an_answer_may_be_null_in_the_document() {
+    let app = TestApp::spawn().await;
+    let document = document().await;
+    let ada = app.user("ada").await;
+    let id = ada.create(&json!([run(None, "Weather Query")])).await.remove(0);
+    ada.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
+    let (runs, keys) = (ada.get("/runs").await.ok(200), ada.get("/api/keys").await.ok(200));
+    let answers = [
+        ("Run", ada.get(&format!("/runs/{id}")).await.ok(200)),
+        ("LightRun", runs["items"][0].clone()),
+        ("RunPage", runs),
+        ("ApiKey", keys["items"][0].clone()),
+        ("ApiKeyPage", keys),
+        ("MemberPage", ada.get("/api/members").await.ok(200)),
+    ];
+    let mut seen = 0;
+    for (name, answer) in answers {
+        let schema = &document["components"]["schemas"][name]["properties"];
+        for (member, _) in answer.as_object().unwrap().iter().filter(|(_, value)| value.is_null()) {
+            assert_eq!(schema[member]["nullable"], true, "{name}.{member}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 6, "{seen} members were null");
+}
+
+#[tokio::test]
 async fn the_examples_of_the_forms_are_taken_as_they_stand() {
     let app = TestApp::spawn().await;
     let document = document().await;
@@ -162,8 +189,10 @@ async fn the_pages_come_from_the_binary_alone() {
 }
 
 #[tokio::test]
-async fn the_old_address_of_the_documentation_leads_to_it() {
+async fn the_root_and_the_old_address_of_the_documentation_lead_to_it() {
     let app = TestApp::spawn().await;
-    let reply = app.client().get("/swagger/index.html").await;
-    assert_eq!((reply.status, reply.header("location")), (301, "/docs"));
+    for (path, status) in [("/", 303), ("/swagger/index.html", 301)] {
+        let reply = app.client().get(path).await;
+        assert_eq!((reply.status, reply.header("location")), (status, "/docs"), "{path}");
+    }
 }

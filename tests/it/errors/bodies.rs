@@ -30,7 +30,6 @@ async fn every_refusal_has_the_same_body() {
         (401, "unauthenticated", ada.anonymous().get("/runs").await),
         (404, "not_found", ada.get(&absent).await),
         (404, "not_found", ada.get("/nowhere").await),
-        (404, "not_found", ada.get("/").await),
         (404, "not_found", ada.get("/runs/a/b/c").await),
         (405, "method_not_allowed", ada.call("PUT", "/runs", &json!({})).await),
         (405, "method_not_allowed", ada.delete("/healthz").await),
@@ -43,6 +42,17 @@ async fn every_refusal_has_the_same_body() {
     ];
     for (status, code, reply) in &replies {
         is_whole(reply, *status, code);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_answered_with_the_right_ones() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let run = format!("/runs/{}", Uuid::new_v4());
+    for (path, allowed) in [("/runs", "GET, POST"), (run.as_str(), "DELETE, GET"), ("/docs", "GET")] {
+        let reply = ada.call("PUT", path, &json!({})).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, allowed), "{path}");
     }
 }
 

@@ -3,4 +3,5 @@
 mod bodies;
 mod codings;
 mod faults;
+mod heads;
 mod ids;

@@ -62,7 +62,7 @@ impl TestApp {
         let address = app.address();
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let running = tokio::spawn(async move { app.run(stopped.cancelled_owned()).await.unwrap() });
+        let running = tokio::spawn(async move { app.run(stopped.cancelled_owned()).await });
         Self { stores, address, stop, running: Some(running) }
     }
 
