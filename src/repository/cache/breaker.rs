@@ -83,21 +83,27 @@ impl Breaker {
 
     /// The answer to a question that changes something, if it comes in time; what goes wrong is counted.
     pub async fn ask<T>(&self, link: &Arc<Link>, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
-        let answer = self.read(link, question).await?;
+        let answer = self.judge(link, tokio::time::timeout(self.patience, question).await.ok())?;
         link.has_changed();
         Some(answer)
     }
 
-    /// The answer to a question that changes nothing, if it comes in time; what goes wrong is counted.
-    pub async fn read<T>(&self, link: &Arc<Link>, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
-        match tokio::time::timeout(self.patience, question).await {
-            Ok(Ok(answer)) => {
+    /// What is under the key, if the answer comes in time and there is room to wait for it; what goes wrong is counted.
+    pub async fn get(&self, link: &Arc<Link>, key: &CacheKey) -> Option<Option<Vec<u8>>> {
+        let answer = link.get(key)?.await;
+        self.judge(link, answer.ok())
+    }
+
+    /// The answer, when there is one and it is not a no.
+    fn judge<T>(&self, link: &Arc<Link>, answer: Option<RedisResult<T>>) -> Option<T> {
+        match answer {
+            Some(Ok(answer)) => {
                 link.has_read();
                 return Some(answer);
             }
-            Ok(Err(error)) if is_reply(&error) => self.failed(link, link.has_refused(), &error.to_string()),
-            Ok(Err(error)) => self.failed(link, FAILURES, &error.to_string()),
-            Err(_) => self.failed(link, link.was_silent(), "no answer in time"),
+            Some(Err(error)) if is_reply(&error) => self.failed(link, link.has_refused(), &error.to_string()),
+            Some(Err(error)) => self.failed(link, FAILURES, &error.to_string()),
+            None => self.failed(link, link.was_silent(), "no answer in time"),
         }
         None
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult};
+use tokio::sync::oneshot;
 
+use super::gather::{Gatherer, Stored};
 use super::key::CacheKey;
 
 /// Longest that connecting may take, name, TCP, TLS and sign-in, before the first answers are awaited.
@@ -17,6 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// A connection, as long as it is good.
 pub(super) struct Link {
     connection: MultiplexedConnection,
+    gatherer: Gatherer,
     /// What every key starts with on this server.
     pub scope: String,
     /// Questions that were not answered, since the last answer. They belong to the connection, so that questions which
@@ -31,6 +34,11 @@ impl Link {
     /// A handle to ask with; all handles share the connection.
     pub fn handle(&self) -> MultiplexedConnection {
         self.connection.clone()
+    }
+
+    /// Asks what stands under a key; nothing when too many are waiting.
+    pub fn get(&self, key: &CacheKey) -> Option<oneshot::Receiver<Stored>> {
+        self.gatherer.ask(key.spell(&self.scope))
     }
 
     /// Takes down an answer to a read.
@@ -90,7 +98,13 @@ impl Dialer {
         let scope = format!("{}:{}", self.prefix, server(&mut connection).await?);
         let probe = format!("{scope}:probe");
         let () = redis::cmd("SET").arg(probe).arg(1).arg("PX").arg(1000).query_async(&mut connection).await?;
-        Ok(Link { connection, scope, silences: AtomicU32::new(0), refusals: AtomicU32::new(0) })
+        Ok(Link {
+            gatherer: Gatherer::new(connection.clone(), self.patience),
+            connection,
+            scope,
+            silences: AtomicU32::new(0),
+            refusals: AtomicU32::new(0),
+        })
     }
 }
 

@@ -11,6 +11,7 @@
 mod breaker;
 mod entry;
 mod flight;
+mod gather;
 mod keeper;
 mod key;
 mod link;

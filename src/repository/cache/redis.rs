@@ -1,6 +1,6 @@
 //! The cache that replicas share: a hit is one round trip, and Redis itself makes every change one step.
 //!
-//! After a `GET` that finds nothing, `SET … NX GET` answers with what came meanwhile or leaves the marker, and a
+//! After a look that finds nothing, `SET … NX GET` answers with what came meanwhile or leaves the marker, and a
 //! script compares the marker and stores the value. A value's life is counted from its marker, thus from before it was read from the database: so
 //! `CACHE_TTL` bounds how long anybody can see what a lost invalidation left behind.
 
@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 
 /// Longest that an answer may take before it counts as a failure. A healthy Redis needs a thousandth of it.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_millis(50);
-/// Most readers who may be waiting for Redis at once; the others read past it. It bounds what a frozen Redis holds
-/// up before the breaker opens.
+/// Most readers who may be leaving a marker or a value at once; the others go on without. It bounds what a frozen
+/// Redis holds up before the breaker opens.
 const SEATS: usize = 1024;
 /// Keys that one command removes.
 const AT_ONCE: usize = 500;
@@ -85,23 +85,20 @@ impl RedisCache {
     /// What stands under the key; when nothing does, a new marker is left there.
     pub(super) async fn lookup(&self, key: &CacheKey) -> Lookup {
         let Some(link) = self.0.breaker.link_to_read(key) else { return Lookup::Off };
-        let Ok(_seat) = self.0.seats.try_acquire() else { return Lookup::Off };
-        let name = key.spell(&link.scope);
-        let mut question = ::redis::cmd("GET");
-        question.arg(&name);
-        match self.0.breaker.read(&link, question.query_async(&mut link.handle())).await {
+        match self.0.breaker.get(&link, key).await {
             None => Lookup::Off,
             Some(Some(stored)) => found(stored),
             // Only a miss pays for the room that the marker's question takes.
-            Some(None) => Box::pin(self.mark(&link, key, &name)).await,
+            Some(None) => Box::pin(self.mark(&link, key)).await,
         }
     }
 
     /// Leaves a marker under the key, unless somebody else was there first.
-    async fn mark(&self, link: &Arc<Link>, key: &CacheKey, name: &str) -> Lookup {
+    async fn mark(&self, link: &Arc<Link>, key: &CacheKey) -> Lookup {
+        let Ok(_seat) = self.0.seats.try_acquire() else { return Lookup::Off };
         let version = Version::random();
         let mut question = ::redis::cmd("SET");
-        question.arg(name).arg(Entry::Marker(version).encode());
+        question.arg(key.spell(&link.scope)).arg(Entry::Marker(version).encode());
         question.arg("NX").arg("GET").arg("PX").arg(millis(key.marker_ttl(self.0.ttl)));
         let there: Option<Option<Vec<u8>>> = self.0.breaker.ask(link, question.query_async(&mut link.handle())).await;
         match there {
