@@ -129,7 +129,7 @@ fn foreign(error: &poem::Error, parameter: impl Fn(&str) -> String) -> Outcome {
     if let Some(error) = error.downcast_ref::<Error>() {
         return outcome(error);
     }
-    let field = |name: String, reason: &str| vec![FieldError::new(name, short(reason))];
+    let field = |name: String, reason: &str| vec![FieldError::new(name, plain(reason))];
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
         return Outcome::at(StatusCode::UNPROCESSABLE_ENTITY, "invalid", field(error.name.to_owned(), &error.reason));
     }
@@ -157,9 +157,21 @@ fn foreign(error: &poem::Error, parameter: impl Fn(&str) -> String) -> Outcome {
     }
 }
 
-/// A parser's words without what they repeat of our own types.
-fn short(reason: &str) -> String {
-    reason.split(" (occurred while").next().unwrap_or(reason).to_owned()
+/// A parser's words as what would be right: they name its types, and repeat ours.
+fn plain(reason: &str) -> String {
+    let reason = reason.split(" (occurred while").next().unwrap_or(reason);
+    let kind = reason.strip_prefix("failed to parse \"").and_then(|rest| rest.split_once("\": "));
+    match kind {
+        Some((kind, _)) if kind.starts_with("integer(uint") => "must be a whole number, 0 or more",
+        Some((kind, _)) if kind.starts_with("integer") => "must be a whole number",
+        Some((kind, _)) if kind.starts_with("number") => "must be a number",
+        Some(("boolean", _)) => "must be true or false",
+        Some((kind, _)) if kind.contains("uuid") => "must be a UUID",
+        Some((_, "Expect a valid enumeration value.")) => "must be one of the words that /docs lists for it",
+        Some((_, why)) => why,
+        None => reason,
+    }
+    .to_owned()
 }
 
 /// The answer for an error; a server's fault goes to the log on the way. `parameter` names what the framework

@@ -5,13 +5,13 @@ use std::io;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use poem::{Request, RequestBody};
-use poem_openapi::registry::{MetaRequest, Registry};
+use poem_openapi::registry::{MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use crate::api::json::{encoding, json_request};
 use crate::service::body::Encoding;
-use crate::service::runs::RunsBody;
+use crate::service::runs::NewRun;
 
 /// A body that has not been read.
 pub struct RunsStream {
@@ -28,11 +28,17 @@ impl<'a> ApiExtractor<'a> for RunsStream {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        RunsBody::register(registry);
+        NewRun::register(registry);
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        Some(json_request(RunsBody::schema_ref()))
+        // The library's own union would say of both that they are objects, which an array is not.
+        let either = MetaSchema {
+            description: Some("One run, or several that are stored together or not at all."),
+            one_of: vec![Vec::<NewRun>::schema_ref(), NewRun::schema_ref()],
+            ..MetaSchema::ANY
+        };
+        Some(json_request(MetaSchemaRef::Inline(Box::new(either))))
     }
 
     async fn from_request(

@@ -16,7 +16,7 @@ mod vocabulary;
 
 pub use commit::Committer;
 pub use read::{Found, RunBody};
-pub use vocabulary::{CreatedRuns, LightRun, NewRun, Run, RunField, RunPage, RunQuery, RunState, RunsBody, Trace};
+pub use vocabulary::{CreatedRuns, LightRun, NewRun, Run, RunField, RunPage, RunQuery, RunState, Trace};
 
 use std::sync::Arc;
 use std::time::Duration;

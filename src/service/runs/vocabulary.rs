@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use poem_openapi::{Enum, Object, Union};
+use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -60,16 +60,6 @@ pub struct NewRun {
     /// Its place in the tree of its trace.
     #[oai(nullable)]
     pub dotted_order: Option<String>,
-}
-
-/// One run, or several that are stored together or not at all.
-#[derive(Debug, Clone, Union)]
-#[oai(one_of = true)]
-pub enum RunsBody {
-    /// Several.
-    Batch(Vec<NewRun>),
-    /// One.
-    One(Box<NewRun>),
 }
 
 /// The ids of stored runs.

@@ -57,6 +57,21 @@ async fn a_wrong_method_is_answered_with_the_right_ones() {
 }
 
 #[tokio::test]
+async fn a_parameter_of_the_wrong_type_is_told_what_would_be_right() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    for (query, message) in [
+        ("limit=-1", "must be a whole number, 0 or more"),
+        ("has_error=maybe", "must be true or false"),
+        ("trace_id=zz", "must be a UUID"),
+        ("status=odd", "must be one of the words that /docs lists for it"),
+    ] {
+        let problem = ada.get(&format!("/runs?{query}")).await.problem(422);
+        assert_eq!(problem["errors"][0]["message"], message, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn every_title_is_the_status_in_words() {
     let app = TestApp::spawn().await;
     let client = app.client();
