@@ -13,7 +13,8 @@ use migration::{MigrationStatus, Migrator, MigratorTrait, Step};
 use sea_orm::sea_query::{ColumnType, Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
-    IdenStatic, IntoSimpleExpr, Iterable, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    IdenStatic, IntoSimpleExpr, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -27,6 +28,10 @@ const MIGRATION_LOCK: i64 = 0x0052_756e_7961_7264;
 
 /// Bound parameters that one statement may have: SQLite's limit, which is below PostgreSQL's 65,535.
 pub const MAX_PARAMETERS: usize = 32_766;
+
+/// Rows that one statement inserts into SQLite at most, a power of two: with any table's columns fewer parameters than
+/// it may have.
+const SQLITE_ROWS: usize = 64;
 
 /// Readers of a SQLite file at once: each is a thread with a page cache of its own, and more than the cores is no gain.
 const SQLITE_READERS: u32 = 8;
@@ -192,14 +197,16 @@ impl Database {
         .await
     }
 
-    /// One statement that inserts any number of rows of an entity and leaves out those whose key is taken.
+    /// Inserts rows of an entity, leaves out those whose key is taken, and says how many were inserted.
     ///
-    /// The rows are one parameter, an array of JSON objects, so that the statement's text is always the same: it is
-    /// prepared once, and no number of rows meets a limit of parameters.
+    /// PostgreSQL gets all of them as one parameter, an array of JSON objects: one round trip, and a statement whose
+    /// text is always the same. SQLite is in this process, where a round trip costs little and taking JSON apart much:
+    /// it gets them value by value, in statements of a few sizes that stay prepared.
     ///
     /// # Errors
-    /// [`Error::Internal`] when a row cannot be written as JSON.
-    pub fn insert_rows<E>(&self, rows: &[E::Model]) -> Result<Statement>
+    /// [`Error::Internal`] when a row cannot be written as JSON, [`Error::Unavailable`] when the database does not
+    /// answer.
+    pub async fn insert_rows<E>(&self, transaction: &DatabaseTransaction, rows: &[E::Model]) -> Result<u64>
     where
         E: EntityTrait,
         E::Model: Serialize,
@@ -211,22 +218,29 @@ impl Database {
             .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
             .collect();
         let names = joined(&columns, |name, _| format!("\"{name}\""));
-        let sql = if backend == DbBackend::Postgres {
+        if backend == DbBackend::Postgres {
             let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
-            format!(
+            let sql = format!(
                 "INSERT INTO \"{table}\" ({names}) SELECT {names} FROM json_to_recordset($1::json) AS given({types}) \
                  ON CONFLICT DO NOTHING"
-            )
-        } else {
-            let values = joined(&columns, sqlite_value);
-            // Materialized, because an element is written out as text anew wherever it is named.
-            format!(
-                "WITH given(value) AS MATERIALIZED (SELECT value FROM json_each(?)) \
-                 INSERT INTO \"{table}\" ({names}) SELECT {values} FROM given WHERE true ON CONFLICT DO NOTHING"
-            )
-        };
-        let json = serde_json::to_string(rows).context("writing rows as JSON")?;
-        Ok(Statement::from_sql_and_values(backend, sql, [json.into()]))
+            );
+            let json = serde_json::to_string(rows).context("writing rows as JSON")?;
+            let statement = Statement::from_sql_and_values(backend, sql, [json.into()]);
+            return Ok(transaction.execute_raw(statement).await?.rows_affected());
+        }
+        let row = format!("({})", joined(&columns, |_, _| "?".to_owned()));
+        let (mut rest, mut inserted) = (rows, 0);
+        while !rest.is_empty() {
+            // Powers of two: any number of rows is put together from statements of seven sizes.
+            let (some, others) = rest.split_at(1 << rest.len().min(SQLITE_ROWS).ilog2());
+            let places = vec![row.as_str(); some.len()].join(", ");
+            let sql = format!("INSERT INTO \"{table}\" ({names}) VALUES {places} ON CONFLICT DO NOTHING");
+            let values = some.iter().flat_map(|row| E::Column::iter().map(|column| row.get(column)));
+            let statement = Statement::from_sql_and_values(backend, sql, values);
+            inserted += transaction.execute_raw(statement).await?.rows_affected();
+            rest = others;
+        }
+        Ok(inserted)
     }
 
     /// That the JSON array in `column` has the text `value` among its items.
@@ -283,15 +297,5 @@ fn postgres_type(kind: &ColumnType) -> &'static str {
         ColumnType::TimestampWithTimeZone => "timestamptz",
         ColumnType::Json | ColumnType::JsonBinary => "jsonb",
         _ => "text",
-    }
-}
-
-/// The value of a member of a JSON object, in the form in which the driver writes that type into SQLite.
-fn sqlite_value(name: &str, kind: &ColumnType) -> String {
-    match kind {
-        ColumnType::Uuid => format!("unhex(given.value ->> '{name}', '-')"),
-        ColumnType::TimestampWithTimeZone => format!("replace(given.value ->> '{name}', 'Z', '+00:00')"),
-        ColumnType::Json | ColumnType::JsonBinary => format!("given.value -> '{name}'"),
-        _ => format!("given.value ->> '{name}'"),
     }
 }

@@ -62,7 +62,7 @@ impl DiskStore {
         let known = self.known.contains_key(&folder);
         // The writer is made where the file is: if the caller goes away meanwhile, it is dropped and removes it.
         let timeout = self.timeout;
-        let work = move || place.create(known).map(|file| DiskWriter::new(file, place, timeout));
+        let work = move || DiskWriter::new(place.create(known)?, place, timeout);
         let writer = self.run("beginning a blob", work).await?;
         self.remember(known, folder).await;
         Ok(writer)

@@ -1,7 +1,7 @@
 //! A file that is written while its bytes arrive; unless it is finished it is removed.
 //!
 //! One thread at a time writes what has gathered and leaves when nothing is left, so that the disk is never kept
-//! waiting by a fast sender, and a sender that pauses occupies no thread. About 5 MiB are held in memory.
+//! waiting by a fast sender, and a sender that pauses occupies no thread. About 6 MiB are held in memory.
 
 use std::fs::File;
 use std::io;
@@ -15,9 +15,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::appender::Appender;
 use super::broken;
 use super::disk::settle;
-use super::files::{self, Place};
+use super::files::Place;
 use crate::error::Result;
 
 /// Bytes from which it is worth waking a thread to write them.
@@ -34,8 +35,25 @@ const WRITING: &str = "writing a blob";
 
 type Batch = Vec<Bytes>;
 
+/// What whoever writes works on.
+struct Work {
+    queue: Receiver<Batch>,
+    output: Appender,
+}
+
+impl Work {
+    /// Writes until nothing waits.
+    fn write(&mut self) -> io::Result<()> {
+        while let Ok(batch) = self.queue.try_recv() {
+            self.output.append(&batch)?;
+        }
+        Ok(())
+    }
+}
+
 /// A file that is being written.
 pub(super) struct DiskWriter {
+    /// For syncing early what lies in the system's cache.
     file: Arc<File>,
     /// Where the file is, until nothing needs to be undone any more.
     place: Option<Place>,
@@ -44,10 +62,12 @@ pub(super) struct DiskWriter {
     gathered: Batch,
     gathered_bytes: usize,
     queue: Sender<Batch>,
-    /// The queue's other end, while nobody writes.
-    idle: Option<Receiver<Batch>>,
-    /// Whoever writes, and gives the queue's other end back.
-    writing: Option<JoinHandle<io::Result<Receiver<Batch>>>>,
+    /// The queue's other end and the file's, while nobody writes.
+    idle: Option<Work>,
+    /// Whoever writes, and gives the work back.
+    writing: Option<JoinHandle<io::Result<Work>>>,
+    /// Whether what is written lies in the system's cache.
+    is_cached: bool,
     unsynced: usize,
     syncing: Option<JoinHandle<io::Result<()>>>,
     /// Whether a call did not come to its end, so that bytes may be missing.
@@ -55,25 +75,29 @@ pub(super) struct DiskWriter {
 }
 
 impl DiskWriter {
-    pub(super) fn new(file: File, place: Place, timeout: Duration) -> Self {
-        let (queue, idle) = mpsc::channel(WAITING);
+    pub(super) fn new(file: File, place: Place, timeout: Duration) -> io::Result<Self> {
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let output = Appender::new(file, place.path());
+        let file = Arc::new(output.handle()?);
+        let is_cached = output.is_cached();
         let name = place.clone();
         // The name goes to the disk while the bytes are still to come.
         let syncing = Handle::try_current().ok().map(|runtime| runtime.spawn_blocking(move || name.sync_name()));
-        Self {
-            file: Arc::new(file),
+        Ok(Self {
+            file,
             place: Some(place),
             timeout,
             size: 0,
             gathered: Vec::new(),
             gathered_bytes: 0,
             queue,
-            idle: Some(idle),
+            idle: Some(Work { queue: waiting, output }),
             writing: None,
+            is_cached,
             unsynced: 0,
             syncing,
             broken: false,
-        }
+        })
     }
 
     pub(super) async fn write(&mut self, chunk: Bytes) -> Result<()> {
@@ -104,13 +128,15 @@ impl DiskWriter {
             self.start().await?;
             let Some(writing) = &mut self.writing else { continue };
             // Who is about to leave makes no room any more, so that is waited for as well.
-            tokio::select! {
-                Ok(room) = self.queue.reserve() => drop(room),
-                left = settle(self.timeout, WRITING, writing) => {
-                    self.writing = None;
-                    self.idle = Some(left?);
+            let left = tokio::select! {
+                Ok(room) = self.queue.reserve() => {
+                    drop(room);
+                    continue;
                 }
-            }
+                left = settle(self.timeout, WRITING, writing) => left,
+            };
+            self.writing = None;
+            self.rest(left?);
         }
     }
 
@@ -119,16 +145,16 @@ impl DiskWriter {
         if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
             self.stop().await?;
         }
-        if let Some(mut queue) = self.idle.take() {
-            let file = self.file.clone();
-            self.writing = Some(spawn_blocking(move || {
-                while let Ok(batch) = queue.try_recv() {
-                    files::append(&file, &batch)?;
-                }
-                Ok(queue)
-            }));
+        if let Some(mut work) = self.idle.take() {
+            self.writing = Some(spawn_blocking(move || work.write().map(|()| work)));
         }
         Ok(())
+    }
+
+    /// Takes the work back from whoever wrote.
+    fn rest(&mut self, work: Work) {
+        self.is_cached = work.output.is_cached();
+        self.idle = Some(work);
     }
 
     /// Waits until nobody writes.
@@ -136,14 +162,14 @@ impl DiskWriter {
         if let Some(writing) = &mut self.writing {
             let left = settle(self.timeout, WRITING, writing).await;
             self.writing = None;
-            self.idle = Some(left?);
+            self.rest(left?);
         }
         Ok(())
     }
 
     /// Has what was written go to the disk while the rest still arrives.
     async fn sync_early(&mut self) -> Result<()> {
-        if self.unsynced < SYNC || self.syncing.as_ref().is_some_and(|task| !task.is_finished()) {
+        if !self.is_cached || self.unsynced < SYNC || self.syncing.as_ref().is_some_and(|task| !task.is_finished()) {
             return Ok(());
         }
         self.synced().await?;
@@ -169,16 +195,12 @@ impl DiskWriter {
         }
         self.stop().await?;
         self.synced().await?;
-        let (file, place, last) = (self.file.clone(), self.place.clone(), mem::take(&mut self.gathered));
-        let queue = self.idle.take();
+        let (place, last) = (self.place.clone(), mem::take(&mut self.gathered));
+        let mut work = self.idle.take().ok_or_else(broken)?;
         let work = move || {
-            if let Some(mut queue) = queue {
-                while let Ok(batch) = queue.try_recv() {
-                    files::append(&file, &batch)?;
-                }
-            }
-            files::append(&file, &last)?;
-            file.sync_data()?;
+            work.write()?;
+            work.output.append(&last)?;
+            work.output.sync()?;
             // The name was synced at the beginning; a disk that went away since has taken it along.
             place.map_or(Ok(()), |place| place.check_name())
         };

@@ -1,6 +1,7 @@
 //! Immutable blobs on disk or in S3, with the same promises on both: what was answered is durable, what was not
 //! finished leaves nothing that a reader could see, and memory does not grow with a blob's size.
 
+mod appender;
 mod disk;
 mod disk_writer;
 mod files;

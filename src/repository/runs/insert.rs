@@ -7,8 +7,7 @@ use std::pin::Pin;
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect, SqlErr,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, SqlErr,
 };
 use uuid::Uuid;
 
@@ -85,8 +84,7 @@ impl RunRepository {
         insert_segment(&transaction, now, segment, live_runs).await?;
         for rows in rows.chunks(STATEMENT_ROWS) {
             let rows: Vec<run::Model> = rows.iter().map(|run| encoded((*run).clone())).collect();
-            let inserted = transaction.execute_raw(self.database.insert_rows::<run::Entity>(&rows)?).await?;
-            if inserted.rows_affected() != rows.len() as u64 {
+            if self.database.insert_rows::<run::Entity>(&transaction, &rows).await? != rows.len() as u64 {
                 transaction.rollback().await?;
                 return Ok(false);
             }
