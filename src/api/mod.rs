@@ -5,12 +5,15 @@ mod compression;
 mod context;
 mod docs;
 mod error;
+mod etag;
 mod health;
 mod json;
+mod ndjson;
 mod paths;
 pub mod public;
 mod runs;
 mod security;
+mod streaming;
 
 use std::sync::Arc;
 

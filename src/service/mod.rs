@@ -3,6 +3,8 @@
 pub mod accounts;
 pub mod body;
 pub mod health;
+pub mod json;
+pub mod lines;
 pub mod rates;
 pub mod runs;
 pub mod segments;

@@ -9,6 +9,7 @@ use poem_openapi::param::{Header, Path, Query};
 use uuid::Uuid;
 
 use super::docs::Tag;
+use super::etag::holds;
 use super::json::{NoContent, Reply};
 use crate::error::Result;
 use crate::service::RunService;
@@ -17,7 +18,7 @@ use crate::service::runs::{CreatedRuns, RunPage, RunQuery, RunState};
 
 use body::RunsStream;
 use query::{MetadataFilter, fields, time};
-use reply::{RunReply, TraceReply, holds};
+use reply::{RunReply, TraceReply};
 
 /// The operations.
 pub struct RunsApi {
