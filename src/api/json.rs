@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::service::body::{Body, Encoding};
 use crate::service::json::parse;
 
-const JSON: &str = "application/json; charset=utf-8";
+/// The media type.
+pub const JSON: &str = "application/json; charset=utf-8";
 /// Largest body of a form, decoded; only bodies of runs are larger.
 const MAX_FORM: u64 = 1024 * 1024;
 
@@ -40,7 +41,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let bytes = read_form(request, body).await?;
+        let bytes = read_form(request, body, MAX_FORM).await?;
         Ok(Self(parse("the body", &bytes)?))
     }
 }
@@ -59,9 +60,13 @@ pub fn encoding(request: &Request) -> Result<Encoding> {
     Encoding::parse(request.header("content-encoding"))
 }
 
-async fn read_form(request: &Request, body: &mut RequestBody) -> poem::Result<Vec<u8>> {
+/// The whole body of a form of at most `max` bytes, decoded.
+///
+/// # Errors
+/// Those of the body.
+pub async fn read_form(request: &Request, body: &mut RequestBody, max: u64) -> poem::Result<Vec<u8>> {
     let mut limits = gate(request)?.limits.clone();
-    limits.max_body = bytesize::ByteSize(MAX_FORM.min(limits.max_body.as_u64()));
+    limits.max_body = bytesize::ByteSize(max.min(limits.max_body.as_u64()));
     let mut body = Body::new(encoding(request)?, body.take()?.into_bytes_stream(), &limits);
     let mut bytes = Vec::new();
     loop {

@@ -14,6 +14,7 @@ pub mod public;
 mod runs;
 mod security;
 mod streaming;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ pub fn openapi(services: &Services) -> String {
 fn apis(services: &Services) -> impl OpenApi + 'static {
     (
         runs::RunsApi { runs: services.runs.clone() },
+        tasks::TasksApi { tasks: services.tasks.clone() },
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },
     )
