@@ -61,6 +61,9 @@ pub enum Error {
     /// The state of things forbids it.
     #[error("{0}")]
     Conflict(FieldError),
+    /// It is no longer what the caller has seen.
+    #[error("{0} has changed")]
+    Changed(&'static str),
     /// Over a stated limit.
     #[error("too large: {0}")]
     TooLarge(FieldError),

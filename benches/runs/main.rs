@@ -16,6 +16,7 @@ mod s3;
 mod sink;
 mod small;
 mod stores;
+mod tasks;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -61,6 +62,7 @@ async fn measure(options: &Options) -> Result<()> {
             Scenario::Cached => reads::cached(options, &kinds, &mut report).await?,
             Scenario::Uncached => reads::uncached(options, &kinds, &mut report).await?,
             Scenario::List => reads::list(options, &kinds, &mut report).await?,
+            Scenario::Tasks => tasks::measure(options, &kinds, &mut report).await?,
             Scenario::Memory => memory::peak(options, &kinds, &mut report).await?,
         }
     }

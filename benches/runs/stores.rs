@@ -90,6 +90,11 @@ impl Stores {
         arguments
     }
 
+    /// The PostgreSQL with the schema of the server, if it has one.
+    pub fn database_url(&self) -> Option<&str> {
+        self.distributed.as_ref().map(|stores| stores.schema.url.as_str())
+    }
+
     /// The folder of the server.
     pub fn folder(&self) -> &Path {
         self.folder.path()

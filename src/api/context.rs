@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
-use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response, Result};
+use poem::{Endpoint, FromRequest, IntoResponse, Middleware, PathPattern, Request, RequestBody, Response, Result};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -21,6 +21,17 @@ use crate::error::Error;
 const REQUEST_ID: &str = "x-request-id";
 /// Longest id that is taken over from a caller.
 const MAX_REQUEST_ID: usize = 128;
+
+/// The id of a request, for what is said of it after its handler has answered.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+impl<'a> FromRequest<'a> for RequestId {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let id = request.extensions().get::<Self>().cloned();
+        Ok(id.ok_or_else(|| Error::Internal(anyhow::anyhow!("a request without an id")))?)
+    }
+}
 
 /// Wraps the routes.
 pub struct Context {
@@ -53,9 +64,10 @@ pub struct InContext<E> {
 impl<E: Endpoint> Endpoint for InContext<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
         let id = request_id(&request);
+        request.extensions_mut().insert(RequestId(id.clone()));
         let method = request.method().clone();
         let path = request.uri().clone();
         let span = tracing::info_span!("request", request_id = %id);

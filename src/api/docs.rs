@@ -65,6 +65,8 @@ fn without_foreign_fonts(html: &str) -> String {
 pub enum Tag {
     /// Runs and traces.
     Runs,
+    /// Tasks.
+    Tasks,
     /// Users, sessions, members and API keys.
     Accounts,
     /// Probes.

@@ -3,6 +3,7 @@
 //!
 //! A server's fault never tells a stranger why; the log does, once, with the request's id.
 
+use bytes::Bytes;
 use poem::Response;
 use poem::error::{MethodNotAllowedError, NotFoundError, ResponseError};
 use poem::http::{StatusCode, header};
@@ -90,6 +91,11 @@ fn outcome(error: &Error) -> Outcome {
         Error::Forbidden(detail) => Outcome::new(StatusCode::FORBIDDEN, "forbidden", *detail),
         Error::NotFound(noun) => Outcome::new(StatusCode::NOT_FOUND, "not_found", format!("{noun} not found")),
         Error::Conflict(field) => Outcome::at(StatusCode::CONFLICT, "conflict", vec![field.clone()]),
+        Error::Changed(noun) => Outcome::new(
+            StatusCode::PRECONDITION_FAILED,
+            "changed",
+            format!("the {noun} is not what If-Match says; read it again, and decide anew"),
+        ),
         Error::TooLarge(field) => Outcome::at(StatusCode::PAYLOAD_TOO_LARGE, "too_large", vec![field.clone()]),
         Error::Slow => Outcome::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -182,34 +188,45 @@ pub fn render(error: &poem::Error, request_id: &str, parameter: impl Fn(&str) ->
         let cause = error.downcast_ref::<Error>().map_or_else(|| error.to_string(), chain);
         tracing::error!(status = outcome.status.as_u16(), error = %cause, "request failed");
     }
-    let problem = Problem {
+    let (status, retry_after) = (outcome.status, outcome.retry_after);
+    let problem = problem(outcome, request_id);
+    let mut response =
+        Response::builder().status(status).content_type(PROBLEM).body(serde_json::to_vec(&problem).unwrap_or_default());
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// The last line of an answer of lines that breaks: `{"error": …}` with the same body as any other error.
+pub fn last_line(error: &Error, request_id: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Broken {
+        error: Problem,
+    }
+    let mut line = serde_json::to_vec(&Broken { error: problem(outcome(error), request_id) }).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+fn problem(outcome: Outcome, request_id: &str) -> Problem {
+    let field = |problem: FieldError| ProblemField { field: problem.field, message: problem.message };
+    Problem {
         kind: "about:blank".to_owned(),
         title: outcome.status.canonical_reason().unwrap_or("Error").to_owned(),
         status: outcome.status.as_u16(),
         detail: outcome.detail,
         code: outcome.code.to_owned(),
         request_id: request_id.to_owned(),
-        errors: outcome
-            .fields
-            .into_iter()
-            .map(|problem| ProblemField { field: problem.field, message: problem.message })
-            .collect(),
-    };
-    let mut response = Response::builder()
-        .status(outcome.status)
-        .content_type(PROBLEM)
-        .body(serde_json::to_vec(&problem).unwrap_or_default());
-    if let Some(seconds) = outcome.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        errors: outcome.fields.into_iter().map(field).collect(),
     }
-    if outcome.status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-    }
-    response
 }
 
 /// The error with everything beneath it.
-fn chain(error: &Error) -> String {
+pub fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
@@ -242,13 +259,14 @@ impl Payload for ProblemPayload {
 
 impl ApiResponse for Error {
     fn meta() -> MetaResponses {
-        const STATUSES: [(u16, &str); 11] = [
+        const STATUSES: [(u16, &str); 12] = [
             (400, "The request cannot be read: not JSON, cut off, badly compressed"),
             (401, "Nobody is signed in"),
             (403, "The caller's role is too low"),
             (404, "Absent, or another's"),
             (408, "The body paused for too long"),
             (409, "The state of things forbids it"),
+            (412, "It is not what `If-Match` says"),
             (413, "Over a stated limit"),
             (415, "An encoding that is not read"),
             (422, "A value cannot be accepted; `errors` names the fields"),

@@ -7,13 +7,14 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
 
 use super::security::gate;
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Error, Result};
 use crate::service::body::{Body, Encoding};
+use crate::service::json::parse;
 
-const JSON: &str = "application/json; charset=utf-8";
+/// The media type.
+pub const JSON: &str = "application/json; charset=utf-8";
 /// Largest body of a form, decoded; only bodies of runs are larger.
 const MAX_FORM: u64 = 1024 * 1024;
 
@@ -40,8 +41,8 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let bytes = read_form(request, body).await?;
-        Ok(Self(parse(&bytes)?))
+        let bytes = read_form(request, body, MAX_FORM).await?;
+        Ok(Self(parse("the body", &bytes)?))
     }
 }
 
@@ -59,9 +60,13 @@ pub fn encoding(request: &Request) -> Result<Encoding> {
     Encoding::parse(request.header("content-encoding"))
 }
 
-async fn read_form(request: &Request, body: &mut RequestBody) -> poem::Result<Vec<u8>> {
+/// The whole body of a form of at most `max` bytes, decoded.
+///
+/// # Errors
+/// Those of the body.
+pub async fn read_form(request: &Request, body: &mut RequestBody, max: u64) -> poem::Result<Vec<u8>> {
     let mut limits = gate(request)?.limits.clone();
-    limits.max_body = bytesize::ByteSize(MAX_FORM.min(limits.max_body.as_u64()));
+    limits.max_body = bytesize::ByteSize(max.min(limits.max_body.as_u64()));
     let mut body = Body::new(encoding(request)?, body.take()?.into_bytes_stream(), &limits);
     let mut bytes = Vec::new();
     loop {
@@ -74,49 +79,6 @@ async fn read_form(request: &Request, body: &mut RequestBody) -> poem::Result<Ve
             }
         }
     }
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().iter().fold(String::new(), join);
-        refusal(path, error.inner())
-    })?;
-    deserializer.end().map_err(|error| refusal(String::new(), &error))?;
-    Ok(value)
-}
-
-fn join(path: String, segment: &Segment) -> String {
-    match segment {
-        Segment::Seq { index } => format!("{path}[{index}]"),
-        Segment::Map { key } if path.is_empty() => key.clone(),
-        Segment::Map { key } => format!("{path}.{key}"),
-        Segment::Enum { .. } | Segment::Unknown => path,
-    }
-}
-
-fn refusal(path: String, error: &serde_json::Error) -> Error {
-    let message = error.to_string();
-    if !error.is_data() {
-        return Error::Malformed(FieldError::new("", format!("the body is not JSON: {message}")));
-    }
-    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-    // What is missing or unknown has its name in the message and not in the path.
-    let named = ["missing field `", "unknown field `", "duplicate field `"]
-        .iter()
-        .find_map(|start| message.strip_prefix(start)?.split('`').next());
-    let field = match named {
-        Some(name) if path.is_empty() || path == name || path.ends_with(&format!(".{name}")) => {
-            if path.is_empty() {
-                name.to_owned()
-            } else {
-                path
-            }
-        }
-        Some(name) => format!("{path}.{name}"),
-        None => path,
-    };
-    Error::invalid(field, message)
 }
 
 /// An answer of JSON with this status.

@@ -6,12 +6,16 @@ mod connections;
 mod context;
 mod docs;
 mod error;
+mod etag;
 mod health;
 mod json;
+mod ndjson;
 mod paths;
 pub mod public;
 mod runs;
 mod security;
+mod streaming;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -55,6 +59,7 @@ pub fn openapi(services: &Services) -> String {
 fn apis(services: &Services) -> impl OpenApi + 'static {
     (
         runs::RunsApi { runs: services.runs.clone() },
+        tasks::TasksApi { tasks: services.tasks.clone() },
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },
     )

@@ -14,7 +14,7 @@ use sea_orm::sea_query::{ColumnType, Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
     IdenStatic, IntoSimpleExpr, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    TransactionTrait, Value,
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -243,6 +243,63 @@ impl Database {
         Ok(inserted)
     }
 
+    /// Rows of an entity as a table named `given`, taken from the parameter of this number: an array of JSON objects.
+    pub fn given_rows<E: EntityTrait>(&self, parameter: usize) -> String {
+        let columns: Vec<(String, ColumnType)> = E::Column::iter()
+            .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
+            .collect();
+        if self.writer.get_database_backend() == DbBackend::Postgres {
+            let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
+            return format!("json_to_recordset(${parameter}::json) AS given({types})");
+        }
+        let values = joined(&columns, |name, kind| format!("{} AS \"{name}\"", sqlite_value(name, kind)));
+        // The limit keeps the element from being written out as text anew wherever it is named.
+        format!("(SELECT {values} FROM (SELECT value FROM json_each(${parameter}) LIMIT -1) AS given) AS given")
+    }
+
+    /// Statements that write together or not at all, in one round trip where the database can; what the first one
+    /// returned. Each returns one column of integers, which those after it may read as a table of its name with a
+    /// column `id`; they share their parameters, `$1`, `$2`, …
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn chain(&self, steps: &[(&str, String)], values: &[Value]) -> Result<Vec<i64>> {
+        let backend = self.writer.get_database_backend();
+        if backend == DbBackend::Postgres {
+            let with: Vec<String> = steps.iter().map(|(name, sql)| format!("{name}(id) AS ({sql})")).collect();
+            let first = steps.first().map_or("", |(name, _)| name);
+            let sql = format!("WITH {} SELECT id FROM {first}", with.join(", "));
+            return integers(&self.writer, Statement::from_sql_and_values(backend, sql, values.to_vec())).await;
+        }
+        let transaction = self.begin().await?;
+        let (mut values, mut with, mut answer) = (values.to_vec(), String::new(), None);
+        for (name, sql) in steps {
+            let statement = Statement::from_sql_and_values(backend, format!("{with} {sql}"), values.clone());
+            let ids = integers(&transaction, statement).await?;
+            values.push(serde_json::json!(ids).to_string().into());
+            let start = if with.is_empty() { "WITH" } else { "," };
+            with.push_str(&format!("{start} {name}(id) AS (SELECT value FROM json_each(${}))", values.len()));
+            answer.get_or_insert(ids);
+        }
+        transaction.commit().await?;
+        Ok(answer.unwrap_or_default())
+    }
+
+    /// What makes a statement lock the rows that it reads, in the order in which it reads them; nothing where there
+    /// is one writer at a time.
+    pub fn lock_clause(&self) -> &'static str {
+        if self.writer.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" }
+    }
+
+    /// A text as it is ordered: by code points, whatever the language of the database.
+    pub fn by_code_points(&self, column: impl IntoSimpleExpr) -> SimpleExpr {
+        let column = column.into_simple_expr();
+        match self.reader.get_database_backend() {
+            DbBackend::Postgres => Expr::cust_with_exprs("$1 COLLATE \"C\"", [column]),
+            _ => column,
+        }
+    }
+
     /// That the JSON array in `column` has the text `value` among its items.
     pub fn json_array_has(&self, column: impl IntoSimpleExpr, value: &str) -> SimpleExpr {
         let column = column.into_simple_expr();
@@ -284,6 +341,11 @@ fn make_private(path: &Path) -> anyhow::Result<()> {
     options.map(drop).context("making the database's file")
 }
 
+async fn integers(connection: &impl ConnectionTrait, statement: Statement) -> Result<Vec<i64>> {
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+}
+
 fn joined(columns: &[(String, ColumnType)], part: impl Fn(&str, &ColumnType) -> String) -> String {
     columns.iter().map(|(name, kind)| part(name, kind)).collect::<Vec<_>>().join(", ")
 }
@@ -297,5 +359,15 @@ fn postgres_type(kind: &ColumnType) -> &'static str {
         ColumnType::TimestampWithTimeZone => "timestamptz",
         ColumnType::Json | ColumnType::JsonBinary => "jsonb",
         _ => "text",
+    }
+}
+
+/// The value of a member of a JSON object, in the form in which the driver writes that type into SQLite.
+fn sqlite_value(name: &str, kind: &ColumnType) -> String {
+    match kind {
+        ColumnType::Uuid => format!("unhex(given.value ->> '{name}', '-')"),
+        ColumnType::TimestampWithTimeZone => format!("replace(given.value ->> '{name}', 'Z', '+00:00')"),
+        ColumnType::Json | ColumnType::JsonBinary => format!("given.value -> '{name}'"),
+        _ => format!("given.value ->> '{name}'"),
     }
 }

@@ -11,6 +11,8 @@ pub mod accounts;
 pub mod projects;
 pub mod runs;
 pub mod segments;
+pub mod spool;
+pub mod tasks;
 mod text;
 
 pub use accounts::AccountRepository;
@@ -20,6 +22,8 @@ pub use database::Database;
 pub use projects::ProjectRepository;
 pub use runs::RunRepository;
 pub use segments::SegmentRepository;
+pub use spool::Spool;
+pub use tasks::TaskRepository;
 
 /// Every store that the server keeps its state in.
 #[derive(Debug, Clone)]

@@ -2,10 +2,14 @@
 
 pub mod accounts;
 pub mod body;
+pub mod cursor;
 pub mod health;
+pub mod json;
+pub mod lines;
 pub mod rates;
 pub mod runs;
 pub mod segments;
+pub mod tasks;
 pub mod time;
 
 pub use accounts::AccountService;
@@ -13,6 +17,7 @@ pub use health::HealthService;
 pub use rates::RateLimits;
 pub use runs::RunService;
 pub use segments::SegmentService;
+pub use tasks::TaskService;
 
 /// Every service, as the API is built from them.
 #[derive(Debug, Clone)]
@@ -21,6 +26,8 @@ pub struct Services {
     pub accounts: AccountService,
     /// Runs and traces.
     pub runs: RunService,
+    /// Tasks.
+    pub tasks: TaskService,
     /// Whether the stores answer.
     pub health: HealthService,
     /// Requests a second.

@@ -20,4 +20,5 @@ mod runs;
 mod security;
 mod sharing;
 mod support;
+mod tasks;
 mod tidy;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use runyard::app::open_database;
 use runyard::repository::Database;
-use runyard::repository::entity::{api_key, member, project, refresh_token, run, segment, session, user, workspace};
+use runyard::repository::entity::{
+    api_key, member, project, refresh_token, run, segment, session, task, task_change, task_counter,
+};
+use runyard::repository::entity::{user, workspace};
 use sea_orm::{EntityTrait, QuerySelect};
 use serde_json::json;
 
@@ -28,6 +31,9 @@ async fn tables(database: &Database) -> Vec<(&'static str, bool)> {
         ("projects", exists::<project::Entity>(database).await),
         ("segments", exists::<segment::Entity>(database).await),
         ("runs", exists::<run::Entity>(database).await),
+        ("task_counters", exists::<task_counter::Entity>(database).await),
+        ("tasks", exists::<task::Entity>(database).await),
+        ("task_changes", exists::<task_change::Entity>(database).await),
     ]
 }
 

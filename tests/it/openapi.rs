@@ -133,6 +133,10 @@ async fn the_examples_of_the_forms_are_taken_as_they_stand() {
     ada.post("/runs", &Value::Array(vec![example("NewRun")])).await.ok(201);
     ada.post("/api/keys", &example("NewApiKey")).await.ok(201);
     ada.post("/api/members", &example("NewMember")).await.ok(201);
+    ada.post("/api/tasks", &example("NewTask")).await.ok(201);
+    ada.call("PUT", "/api/tasks/1", &example("PutTaskRequest")).await.ok(200);
+    ada.call("PATCH", "/api/tasks/1", &example("PatchTaskRequest")).await.ok(200);
+    ada.call("PATCH", "/api/tasks/bulk", &example("BulkStatusRequest")).await.ok(200);
     // Well formed, but nobody's.
     ada.anonymous().post("/token", &example("RefreshRequest")).await.problem(401);
 }

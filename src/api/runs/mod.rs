@@ -9,15 +9,16 @@ use poem_openapi::param::{Header, Path, Query};
 use uuid::Uuid;
 
 use super::docs::Tag;
+use super::etag::holds;
 use super::json::{NoContent, Reply};
 use crate::error::Result;
 use crate::service::RunService;
 use crate::service::accounts::Caller;
-use crate::service::runs::{CreatedRuns, RunPage, RunQuery, RunState};
+use crate::service::runs::{CreatedRuns, RunExtra, RunPage, RunQuery, RunState};
 
 use body::RunsStream;
 use query::{MetadataFilter, fields, time};
-use reply::{RunReply, TraceReply, holds};
+use reply::{RunReply, TraceReply};
 
 /// The operations.
 pub struct RunsApi {
@@ -98,13 +99,19 @@ impl RunsApi {
         id: Path<Uuid>,
         /// Only these fields, separated by commas; the others are not even read
         fields: Query<Option<String>>,
+        /// What to add that is not part of the run
+        include: Query<Option<RunExtra>>,
         /// Entity tags that the caller has
         #[oai(name = "if-none-match")]
         if_none_match: Header<Option<String>>,
     ) -> Result<RunReply> {
         let fields = self::fields(fields.0.as_deref())?;
         let has = |etag: &str| if_none_match.0.as_deref().is_some_and(|header| holds(header, etag));
-        self.runs.get(&caller, id.0, fields.as_deref(), has).await.map(RunReply)
+        let found = match include.0 {
+            None => self.runs.get(&caller, id.0, fields.as_deref(), has).await,
+            Some(RunExtra::TaskCount) => self.runs.get_with_task_count(&caller, id.0, fields.as_deref(), has).await,
+        };
+        found.map(RunReply)
     }
 
     /// Delete a run

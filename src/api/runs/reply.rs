@@ -1,15 +1,17 @@
 //! Answers of runs: bytes as they were stored, with their entity tag.
 
 use bytes::Bytes;
+use futures_util::Stream;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt};
-use poem::http::{HeaderValue, StatusCode, header};
-use poem::{Body, IntoResponse, Response};
+use poem::http::{StatusCode, header};
+use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
-use poem_openapi::registry::{MetaHeader, MetaResponse, MetaResponses, Registry};
+use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
 
+use crate::api::etag;
 use crate::api::json::json_response;
+use crate::api::streaming::streamed;
 use crate::error::Result;
 use crate::service::runs::{Found, Run, RunBody, Trace};
 
@@ -29,31 +31,21 @@ impl IntoResponse for RunReply {
                 response
             }
         };
-        let headers = response.headers_mut();
-        if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", self.0.etag)) {
-            headers.insert(header::ETAG, etag);
-        }
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        etag::insert(response.headers_mut(), &self.0.etag);
         response
     }
 }
 
 impl ApiResponse for RunReply {
     fn meta() -> MetaResponses {
-        let etag = || MetaHeader {
-            name: "ETag".to_owned(),
-            description: Some("For `If-None-Match`".to_owned()),
-            required: true,
-            deprecated: false,
-            schema: String::schema_ref(),
-        };
-        let found = MetaResponse { headers: vec![etag()], ..json_response(200, "The run", Run::schema_ref()) };
+        let found =
+            MetaResponse { headers: vec![etag::documented()], ..json_response(200, "The run", Run::schema_ref()) };
         let same = MetaResponse {
             description: "The caller has it",
             status: Some(304),
             status_range: None,
             content: Vec::new(),
-            headers: vec![etag()],
+            headers: vec![etag::documented()],
         };
         MetaResponses { responses: vec![found, same] }
     }
@@ -87,26 +79,4 @@ impl ApiResponse for TraceReply {
     fn register(registry: &mut Registry) {
         Trace::register(registry);
     }
-}
-
-/// A body that breaks off on an error: a client must not take a part for the whole.
-///
-/// The connection is ended by unwinding. The framework polls a connection once more after a body has failed, and
-/// hyper then writes the end of a whole answer.
-fn streamed(chunks: BoxStream<'static, Result<Bytes>>) -> Body {
-    Body::from_bytes_stream(chunks.map(|chunk| match chunk {
-        Ok(chunk) => Ok::<_, std::io::Error>(chunk),
-        Err(error) => {
-            tracing::error!(error = %format!("{:#}", anyhow::Error::new(error)), "an answer broke off");
-            std::panic::resume_unwind(Box::new("an answer broke off"))
-        }
-    }))
-}
-
-/// Whether an `If-None-Match` holds this tag; compared weakly, as it must be.
-pub fn holds(header: &str, etag: &str) -> bool {
-    header
-        .split(',')
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"') == etag)
 }

@@ -20,6 +20,13 @@ pub enum CacheKey {
         /// The run.
         id: Uuid,
     },
+    /// One task as it is sent to a client.
+    Task {
+        /// Whose task it is.
+        workspace: Uuid,
+        /// The task.
+        id: i64,
+    },
     /// Part of a list, as of one generation.
     Page {
         /// Whose list it is.
@@ -47,6 +54,7 @@ impl CacheKey {
             Self::Run { workspace, id } => {
                 format!("{scope}:v1:run:{}:{}", workspace.simple(), id.simple())
             }
+            Self::Task { workspace, id } => format!("{scope}:v1:task:{}:{id}", workspace.simple()),
             Self::Page { owner, list, generation, query } => {
                 format!("{scope}:v1:page:{}:{list}:{generation}:{query}", owner.simple())
             }
@@ -57,7 +65,7 @@ impl CacheKey {
     /// How long a marker stands under this key. A generation is nothing but a marker, so it lives as long as a value.
     pub(super) fn marker_ttl(&self, ttl: Duration) -> Duration {
         match self {
-            Self::Run { .. } | Self::Page { .. } => MARKER_TTL.min(ttl),
+            Self::Run { .. } | Self::Task { .. } | Self::Page { .. } => MARKER_TTL.min(ttl),
             Self::Generation { .. } => ttl,
         }
     }
@@ -66,7 +74,7 @@ impl CacheKey {
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Page { query, .. } => query.len(),
-            Self::Run { .. } | Self::Generation { .. } => 0,
+            Self::Run { .. } | Self::Task { .. } | Self::Generation { .. } => 0,
         }
     }
 }

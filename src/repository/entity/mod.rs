@@ -7,5 +7,8 @@ pub mod refresh_token;
 pub mod run;
 pub mod segment;
 pub mod session;
+pub mod task;
+pub mod task_change;
+pub mod task_counter;
 pub mod user;
 pub mod workspace;

@@ -38,6 +38,20 @@ impl RunRepository {
         self.database.bounded(async { Ok(query.one(self.database.reader()).await?.map(decoded)) }).await
     }
 
+    /// Those of these ids that are runs of a workspace.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn find_known(&self, workspace: Uuid, ids: Vec<Uuid>) -> Result<Vec<Uuid>> {
+        let query = run::Entity::find()
+            .select_only()
+            .column(run::Column::Id)
+            .filter(run::Column::WorkspaceId.eq(workspace))
+            .filter(run::Column::Id.is_in(ids))
+            .into_tuple::<Uuid>();
+        self.database.bounded(async { Ok(query.all(self.database.reader()).await?) }).await
+    }
+
     /// Deletes a run and its references into segments; a segment that loses its last one is dead from `now` on.
     ///
     /// # Errors

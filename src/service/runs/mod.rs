@@ -5,6 +5,7 @@ mod commit;
 mod compose;
 mod cursor;
 mod examples;
+mod extras;
 mod ingest;
 mod list;
 mod projects;
@@ -16,7 +17,7 @@ mod vocabulary;
 
 pub use commit::Committer;
 pub use read::{Found, RunBody};
-pub use vocabulary::{CreatedRuns, LightRun, NewRun, Run, RunField, RunPage, RunQuery, RunState, Trace};
+pub use vocabulary::{CreatedRuns, LightRun, NewRun, Run, RunExtra, RunField, RunPage, RunQuery, RunState, Trace};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use uuid::Uuid;
 
 use crate::config::Limits;
 use crate::error::{Error, Result};
-use crate::repository::{BlobStore, Cache, CacheKey, ProjectRepository, RunRepository, Stores};
+use crate::repository::{BlobStore, Cache, CacheKey, ProjectRepository, RunRepository, Stores, TaskRepository};
 use crate::service::accounts::Caller;
 use crate::service::time;
 
@@ -37,6 +38,7 @@ use projects::Projects;
 #[derive(Debug, Clone)]
 pub struct RunService {
     runs: RunRepository,
+    tasks: TaskRepository,
     blobs: BlobStore,
     cache: Cache,
     projects: Projects,
@@ -50,6 +52,7 @@ impl RunService {
     pub fn new(stores: &Stores, committer: Committer, limits: &Limits, patience: Duration) -> Self {
         Self {
             runs: RunRepository::new(stores.database.clone()),
+            tasks: TaskRepository::new(stores.database.clone()),
             blobs: stores.blobs.clone(),
             cache: stores.cache.clone(),
             projects: Projects::new(ProjectRepository::new(stores.database.clone())),

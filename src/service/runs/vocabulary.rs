@@ -122,6 +122,16 @@ pub struct Run {
     pub serialized: Option<BTreeMap<String, Value>>,
     /// When it was stored.
     pub created_at: DateTime<Utc>,
+    /// How many tasks are about it; only when asked for with `include`.
+    pub task_count: Option<u64>,
+}
+
+/// What a run is shown with when it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum RunExtra {
+    /// How many tasks are about it.
+    TaskCount,
 }
 
 /// How a run is doing.

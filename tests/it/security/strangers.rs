@@ -54,6 +54,7 @@ struct Belongings {
     trace: String,
     key: String,
     user: String,
+    task: String,
 }
 
 impl Belongings {
@@ -63,7 +64,13 @@ impl Belongings {
         run["trace_id"] = json!(trace);
         let run = owner.create(&json!([run])).await.remove(0);
         let key = owner.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
-        Self { run, trace, key: key["id"].as_str().unwrap().to_owned(), user: owner.user_id.clone() }
+        // A number of its own for each: the first ones are everybody's.
+        let number = 1_000_000 + Uuid::new_v4().as_u128() % 1_000_000;
+        let task = json!({"id": number as u64, "title": "Look", "description": "", "status": "done", "assigneeID": 7,
+            "run_id": null, "createdAt": "2026-01-31T12:00:00Z", "updatedAt": "2026-01-31T12:00:00Z"});
+        owner.post("/api/tasks/import", &task).await.ok(200);
+        let key = key["id"].as_str().unwrap().to_owned();
+        Self { run, trace, key, user: owner.user_id.clone(), task: number.to_string() }
     }
 
     /// The id that a parameter of this path means.
@@ -73,25 +80,40 @@ impl Belongings {
             (Some("traces"), "trace_id") => &self.trace,
             (Some("keys"), "id") => &self.key,
             (Some("members"), "user_id") => &self.user,
+            (Some("tasks"), "id") => &self.task,
             _ => panic!("say here which thing {{{parameter}}} of {path} names, so that strangers are kept from it"),
         };
         id.clone()
     }
 
-    fn all(&self) -> [&str; 4] {
-        [&self.run, &self.trace, &self.key, &self.user]
+    fn all(&self) -> [&str; 5] {
+        [&self.run, &self.trace, &self.key, &self.user, &self.task]
     }
 
     /// Everything, as its owner sees it.
     async fn as_seen_by(&self, owner: &Client) -> Vec<Value> {
-        let paths = [format!("/runs/{}", self.run), format!("/traces/{}?payload=true", self.trace)];
-        let lists = ["/runs", "/api/keys", "/api/members", "/me"].map(str::to_owned);
+        let paths = [
+            format!("/runs/{}", self.run),
+            format!("/traces/{}?payload=true", self.trace),
+            format!("/api/tasks/{}", self.task),
+        ];
+        let lists = ["/runs", "/api/keys", "/api/members", "/me", "/api/tasks"].map(str::to_owned);
         let mut seen = Vec::new();
         for path in paths.iter().chain(&lists) {
             seen.push(owner.get(path).await.ok(200));
         }
         seen
     }
+}
+
+/// A body that an operation takes: what is wrong with a body is said before anything is looked for.
+fn form(operation: &Operation) -> Value {
+    if operation.method == "PUT" { json!({"title": "x", "status": "done"}) } else { json!({}) }
+}
+
+/// An id of the right form that nothing has.
+fn absent(operation: &Operation) -> String {
+    if operation.path.starts_with("/api/tasks/") { "999999999".to_owned() } else { Uuid::new_v4().to_string() }
 }
 
 #[tokio::test]
@@ -107,10 +129,10 @@ async fn what_belongs_to_another_workspace_is_not_found_and_stays_as_it_is() {
     for operation in documented(&app).await.iter().filter(|operation| operation.path.contains('{')) {
         let path = operation.path_with(|parameter| belongings.id(&operation.path, parameter));
         for stranger in [&eve, &intruder, &by_key] {
-            let reply = stranger.call(&operation.method, &path, &json!({})).await;
+            let reply = stranger.call(&operation.method, &path, &form(operation)).await;
             assert_eq!(reply.status, 404, "{} {}: {}", operation.method, operation.path, reply.text());
-            let absent = operation.path_with(|_| Uuid::new_v4().to_string());
-            let nothing = stranger.call(&operation.method, &absent, &json!({})).await.problem(404);
+            let absent = operation.path_with(|_| absent(operation));
+            let nothing = stranger.call(&operation.method, &absent, &form(operation)).await.problem(404);
             // What is another's cannot be told from what is not there.
             assert_eq!(reply.problem(404)["detail"], nothing["detail"], "{} {}", operation.method, operation.path);
         }

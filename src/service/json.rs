@@ -1,0 +1,53 @@
+//! Reads JSON into a form, and says where in it something is wrong.
+
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+use crate::error::{Error, FieldError, Result};
+
+/// The form that stands in `bytes`; `what` is what they are, for the message.
+///
+/// # Errors
+/// [`Error::Malformed`] when it is not JSON, [`Error::Invalid`] with the place of a value that does not fit.
+pub fn parse<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().iter().fold(String::new(), join);
+        refusal(what, path, error.inner())
+    })?;
+    deserializer.end().map_err(|error| refusal(what, String::new(), &error))?;
+    Ok(value)
+}
+
+fn join(path: String, segment: &Segment) -> String {
+    match segment {
+        Segment::Seq { index } => format!("{path}[{index}]"),
+        Segment::Map { key } if path.is_empty() => key.clone(),
+        Segment::Map { key } => format!("{path}.{key}"),
+        Segment::Enum { .. } | Segment::Unknown => path,
+    }
+}
+
+fn refusal(what: &str, path: String, error: &serde_json::Error) -> Error {
+    let message = error.to_string();
+    if !error.is_data() {
+        return Error::Malformed(FieldError::new("", format!("{what} is not JSON: {message}")));
+    }
+    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+    // What is missing or unknown has its name in the message and not in the path.
+    let named = ["missing field `", "unknown field `", "duplicate field `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.split('`').next());
+    let field = match named {
+        Some(name) if path.is_empty() || path == name || path.ends_with(&format!(".{name}")) => {
+            if path.is_empty() {
+                name.to_owned()
+            } else {
+                path
+            }
+        }
+        Some(name) => format!("{path}.{name}"),
+        None => path,
+    };
+    Error::invalid(field, message)
+}
