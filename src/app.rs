@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
 use crate::service::accounts::JwtSecret;
 use crate::service::runs::Committer;
-use crate::service::{AccountService, HealthService, RateLimits, RunService, SegmentService, Services};
+use crate::service::{
+    AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services,
+};
 
 /// A connection on which nothing moves for this long is closed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(120);
@@ -114,6 +116,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     Ok(Built {
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
+            favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             health: HealthService::new(stores.clone()),
             rates: RateLimits::new(&config.limits),

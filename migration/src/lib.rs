@@ -5,6 +5,7 @@ pub use sea_orm_migration::{Migration as Step, MigrationStatus, MigratorTrait};
 
 mod m20261121_000001_create_accounts;
 mod m20261121_000002_create_runs;
+mod m20261121_000004_create_favorites;
 
 /// Applies the steps in their order, and takes them back in the other.
 #[derive(Debug)]
@@ -13,6 +14,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_create_accounts::Migration), Box::new(m20261121_000002_create_runs::Migration)]
+        vec![
+            Box::new(m20261121_000001_create_accounts::Migration),
+            Box::new(m20261121_000002_create_runs::Migration),
+            Box::new(m20261121_000004_create_favorites::Migration),
+        ]
     }
 }

@@ -55,6 +55,8 @@ fn without_foreign_fonts(html: &str) -> String {
 pub enum Tag {
     /// Runs and traces.
     Runs,
+    /// Charts, insights and audiences that users keep.
+    Favorites,
     /// Users, sessions, members and API keys.
     Accounts,
     /// Probes.

@@ -40,7 +40,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let bytes = read_form(request, body).await?;
+        let bytes = read_form(request, body, MAX_FORM).await?;
         Ok(Self(parse("the body", &bytes)?))
     }
 }
@@ -59,9 +59,13 @@ pub fn encoding(request: &Request) -> Result<Encoding> {
     Encoding::parse(request.header("content-encoding"))
 }
 
-async fn read_form(request: &Request, body: &mut RequestBody) -> poem::Result<Vec<u8>> {
+/// The bytes of a form, decoded, of which there may be so many.
+///
+/// # Errors
+/// Those of a body.
+pub async fn read_form(request: &Request, body: &mut RequestBody, max: u64) -> poem::Result<Vec<u8>> {
     let mut limits = gate(request)?.limits.clone();
-    limits.max_body = bytesize::ByteSize(MAX_FORM.min(limits.max_body.as_u64()));
+    limits.max_body = bytesize::ByteSize(max.min(limits.max_body.as_u64()));
     let mut body = Body::new(encoding(request)?, body.take()?.into_bytes_stream(), &limits);
     let mut bytes = Vec::new();
     loop {

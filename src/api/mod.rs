@@ -6,6 +6,7 @@ mod context;
 mod docs;
 mod error;
 mod etag;
+mod favorites;
 mod health;
 mod json;
 mod ndjson;
@@ -54,6 +55,7 @@ pub fn openapi(services: &Services) -> String {
 fn apis(services: &Services) -> impl OpenApi + 'static {
     (
         runs::RunsApi { runs: services.runs.clone() },
+        favorites::FavoritesApi { favorites: services.favorites.clone() },
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },
     )

@@ -8,18 +8,22 @@ pub mod database;
 pub mod entity;
 
 pub mod accounts;
+pub mod favorites;
 pub mod projects;
 pub mod runs;
 pub mod segments;
+pub mod spool;
 mod text;
 
 pub use accounts::AccountRepository;
 pub use blob::{BlobKey, BlobStore, BlobWriter};
 pub use cache::{Cache, CacheKey};
 pub use database::Database;
+pub use favorites::FavoriteRepository;
 pub use projects::ProjectRepository;
 pub use runs::RunRepository;
 pub use segments::SegmentRepository;
+pub use spool::Spool;
 
 /// Every store that the server keeps its state in.
 #[derive(Debug, Clone)]

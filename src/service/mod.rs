@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod body;
+pub mod cursor;
+pub mod favorites;
 pub mod health;
 pub mod json;
 pub mod lines;
@@ -11,6 +13,7 @@ pub mod segments;
 pub mod time;
 
 pub use accounts::AccountService;
+pub use favorites::FavoriteService;
 pub use health::HealthService;
 pub use rates::RateLimits;
 pub use runs::RunService;
@@ -21,6 +24,8 @@ pub use segments::SegmentService;
 pub struct Services {
     /// Users, sessions, members and keys.
     pub accounts: AccountService,
+    /// What users keep.
+    pub favorites: FavoriteService,
     /// Runs and traces.
     pub runs: RunService,
     /// Whether the stores answer.

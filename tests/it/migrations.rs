@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use runyard::app::open_database;
 use runyard::repository::Database;
-use runyard::repository::entity::{api_key, member, project, refresh_token, run, segment, session, user, workspace};
+use runyard::repository::entity::{
+    api_key, favorite, favorite_shelf, member, project, refresh_token, run, segment, session, user, workspace,
+};
 use sea_orm::{EntityTrait, QuerySelect};
 use serde_json::json;
 
@@ -28,6 +30,8 @@ async fn tables(database: &Database) -> Vec<(&'static str, bool)> {
         ("projects", exists::<project::Entity>(database).await),
         ("segments", exists::<segment::Entity>(database).await),
         ("runs", exists::<run::Entity>(database).await),
+        ("favorite_shelves", exists::<favorite_shelf::Entity>(database).await),
+        ("favorites", exists::<favorite::Entity>(database).await),
     ]
 }
 

@@ -28,7 +28,7 @@ const SETTLE_AT_ONCE: usize = 16 * 1024;
 /// A cache in the memory of this process.
 #[derive(Clone)]
 pub struct MemoryCache {
-    entries: moka::future::Cache<CacheKey, Entry>,
+    pub(super) entries: moka::future::Cache<CacheKey, Entry>,
     pub(super) flights: Flights,
     pub(super) tally: Arc<Tally>,
 }

@@ -51,6 +51,7 @@ async fn every_public_operation_is_in_the_document() {
 /// What a workspace has, one thing of each kind that a path can name.
 struct Belongings {
     run: String,
+    favorite: String,
     trace: String,
     key: String,
     user: String,
@@ -62,14 +63,17 @@ impl Belongings {
         let mut run = run(None, "Weather Query");
         run["trace_id"] = json!(trace);
         let run = owner.create(&json!([run])).await.remove(0);
+        let favorite = json!({"type": "insight", "name": "hers", "content": "c"});
+        let favorite = owner.post("/favorites", &favorite).await.ok(201)["id"].as_str().unwrap().to_owned();
         let key = owner.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
-        Self { run, trace, key: key["id"].as_str().unwrap().to_owned(), user: owner.user_id.clone() }
+        Self { run, favorite, trace, key: key["id"].as_str().unwrap().to_owned(), user: owner.user_id.clone() }
     }
 
     /// The id that a parameter of this path means.
     fn id(&self, path: &str, parameter: &str) -> String {
         let id = match (path.split('/').find(|segment| !["", "api"].contains(segment)), parameter) {
             (Some("runs"), "id") => &self.run,
+            (Some("favorites"), "id") => &self.favorite,
             (Some("traces"), "trace_id") => &self.trace,
             (Some("keys"), "id") => &self.key,
             (Some("members"), "user_id") => &self.user,
@@ -78,14 +82,14 @@ impl Belongings {
         id.clone()
     }
 
-    fn all(&self) -> [&str; 4] {
-        [&self.run, &self.trace, &self.key, &self.user]
+    fn all(&self) -> [&str; 5] {
+        [&self.run, &self.favorite, &self.trace, &self.key, &self.user]
     }
 
     /// Everything, as its owner sees it.
     async fn as_seen_by(&self, owner: &Client) -> Vec<Value> {
         let paths = [format!("/runs/{}", self.run), format!("/traces/{}?payload=true", self.trace)];
-        let lists = ["/runs", "/api/keys", "/api/members", "/me"].map(str::to_owned);
+        let lists = ["/runs", "/favorites", "/api/keys", "/api/members", "/me"].map(str::to_owned);
         let mut seen = Vec::new();
         for path in paths.iter().chain(&lists) {
             seen.push(owner.get(path).await.ok(200));
