@@ -9,7 +9,7 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use crate::api::json::{json_request, read_form};
-use crate::error::Error;
+use crate::error::{Error, FieldError};
 
 /// Largest form, decoded: a chart's data, and the longest texts with every byte escaped.
 const MAX_FORM: u64 = 2 * 1024 * 1024;
@@ -53,11 +53,11 @@ pub struct OnlyDeclared;
 impl<'a> FromRequest<'a> for OnlyDeclared {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let query = request.uri().query().unwrap_or_default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let name = pair.split('=').next().unwrap_or_default();
-            if !["limit", "cursor", "type"].contains(&name) {
-                return Err(Error::invalid(name, "is no parameter of this list; see /docs").into());
-            }
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+            .map_err(|error| Error::Malformed(FieldError::new("", format!("the query cannot be read: {error}"))))?;
+        let declared = |name: &str| ["", "limit", "cursor", "type"].contains(&name);
+        if let Some((name, _)) = pairs.into_iter().find(|(name, _)| !declared(name)) {
+            return Err(Error::invalid(name, "is no parameter of this list; see /docs").into());
         }
         Ok(Self)
     }

@@ -1,6 +1,7 @@
 //! Reads a favorite from JSON and checks all of it: what comes out can be stored, and is what will be shown.
 
 use chrono::{DateTime, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -93,7 +94,7 @@ macro_rules! form {
 
 form!(ChartForm { x_axis: Option<String>, y_axis: Option<String>, data: Option<Box<RawValue>> });
 form!(InsightForm { content: String });
-form!(AudienceForm { rules: Rules });
+form!(AudienceForm { rules: Box<RawValue> });
 
 #[derive(Serialize)]
 struct Chart {
@@ -137,6 +138,10 @@ fn hours<S: Serializer>(hours: &Option<f64>, serializer: S) -> Result<S::Ok, S::
 /// # Errors
 /// [`Error::Malformed`], [`Error::Invalid`] with the field, and [`Error::TooLarge`] for a chart's data.
 pub fn read(what: &str, bytes: &[u8]) -> Result<(Draft, Origin)> {
+    if !is_object(bytes) {
+        let _json: IgnoredAny = parse(what, bytes)?;
+        return Err(Error::invalid("", "must be an object"));
+    }
     let Tag { kind } = parse(what, bytes)?;
     let Some(kind) = FavoriteType::named(&kind) else {
         return Err(Error::invalid("type", "must be chart, insight or audience"));
@@ -155,8 +160,9 @@ pub fn read(what: &str, bytes: &[u8]) -> Result<(Draft, Origin)> {
         }
         FavoriteType::Audience => {
             let mut form: AudienceForm = parse(what, bytes)?;
-            problems.rules(&form.rules);
-            (form.common(), text(&Audience { rules: form.rules })?)
+            let rules = rules(&form.rules)?;
+            problems.rules(&rules);
+            (form.common(), text(&Audience { rules })?)
         }
     };
     problems.required("name", &name, MAX_NAME);
@@ -192,6 +198,24 @@ pub fn read_new(bytes: &[u8]) -> Result<Draft> {
     }
     problems.none()?;
     Ok(draft)
+}
+
+/// A struct would be read from an array, too.
+fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
+}
+
+fn rules(json: &RawValue) -> Result<Rules> {
+    if !is_object(json.get().as_bytes()) {
+        return Err(Error::invalid("rules", "must be an object"));
+    }
+    parse("rules", json.get().as_bytes()).map_err(|error| match error {
+        Error::Invalid(fields) => {
+            let within = |FieldError { field, message }| FieldError::new(format!("rules.{field}"), message);
+            Error::Invalid(fields.into_iter().map(within).collect())
+        }
+        other => other,
+    })
 }
 
 fn text(fields: &impl Serialize) -> Result<String> {

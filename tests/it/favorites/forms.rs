@@ -54,7 +54,9 @@ async fn the_data_of_a_chart_comes_back_byte_for_byte() {
     ] {
         let form = format!("{{\"data\": {data} ,\"type\":\"chart\",\"x_axis\":\"x\",\"name\":\"n\"}}");
         let kept = ada.post_bytes("/favorites", form).await;
-        let id = kept.ok(201)["id"].as_str().unwrap().to_owned();
+        assert_eq!(kept.status, 201, "{}", kept.text());
+        let text = kept.text();
+        let id = raw(&text, "id").trim_matches('"');
         // Once from the database and once from the cache; then on a page.
         for _ in 0..2 {
             assert_eq!(raw(&ada.get(&format!("/favorites/{id}")).await.text(), "data"), data);
@@ -109,6 +111,7 @@ async fn what_is_no_favorite_is_refused_by_the_name_of_the_field() {
         (json!({"type": "audience", "name": "n"}), "rules"),
         (rules(json!({})), "rules"),
         (rules(json!([])), "rules"),
+        (rules(json!(["female", null, null, null, null, null])), "rules"),
         (rules(json!({"gender": null})), "rules"),
         (rules(json!({"gender": ""})), "rules.gender"),
         (rules(json!({"gender": "\u{0}"})), "rules.gender"),
@@ -124,6 +127,7 @@ async fn what_is_no_favorite_is_refused_by_the_name_of_the_field() {
         (rules(json!({"social_hours_min": 1.001})), "rules.social_hours_min"),
         (rules(json!({"purchases_last_month_min": 1_000_001})), "rules.purchases_last_month_min"),
         (json!([insight]), ""),
+        (json!(["insight", "n", null, null, null, null, "c"]), ""),
         (json!("insight"), ""),
     ] {
         let reply = ada.post("/favorites", &form).await;

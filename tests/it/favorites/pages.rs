@@ -54,14 +54,11 @@ async fn parameters_that_make_no_sense_are_refused_by_name() {
         ("filter=x", "filter"),
         ("limit=1&sort=name", "sort"),
     ] {
-        for client in [&ada, &ada.clone().with("accept", "application/x-ndjson")] {
-            // A stream has no pages.
-            if client.get("/favorites").await.header("content-type").contains("ndjson")
-                && ["limit", "cursor"].contains(&field)
-            {
-                continue;
-            }
-            assert_eq!(client.get(&format!("/favorites?{query}")).await.field(422), field, "{query}");
+        assert_eq!(ada.get(&format!("/favorites?{query}")).await.field(422), field, "{query}");
+        // A stream has no pages, but a filter all the same.
+        if field != "limit" && field != "cursor" {
+            let lines = ada.clone().with("accept", "application/x-ndjson");
+            assert_eq!(lines.get(&format!("/favorites?{query}")).await.field(422), field, "{query}");
         }
     }
     for id in ["x", "1%20OR%201=1", "944ce838-b5c5-4628-8f23"] {
