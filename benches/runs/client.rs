@@ -35,12 +35,13 @@ impl Request {
         Self::new("POST", path, headers, body.into())
     }
 
-    fn new(method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Self {
+    /// Any request; its body is JSON.
+    pub fn new(method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Self {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if method != "GET" {
+        if method != "GET" && method != "DELETE" {
             head.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
         }
         head.push_str("\r\n");

@@ -13,7 +13,8 @@ pub struct Options {
     /// Rounds of each measurement, in place of the usual 7, or 5 with large bodies.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub rounds: Option<u16>,
-    /// Only these, separated by commas: start, 500x10, 50x100, 500x100, 50x1000, small, cached, uncached, list, memory.
+    /// Only these, separated by commas: start, 500x10, 50x100, 500x100, 50x1000, small, cached, uncached, list, favorites,
+    /// memory.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Scenario>,
     /// A quick look: few rounds and requests; the numbers are not kept.
@@ -60,6 +61,8 @@ pub enum Scenario {
     Uncached,
     /// The list.
     List,
+    /// Favorites, one by one and a million at once.
+    Favorites,
     /// Memory while four large bodies arrive.
     Memory,
 }
@@ -68,7 +71,7 @@ impl Scenario {
     fn all() -> Vec<Self> {
         let mut all = vec![Self::Start];
         all.extend(Shape::ALL.map(Self::Ingest));
-        all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Memory]);
+        all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Favorites, Self::Memory]);
         all
     }
 
@@ -80,6 +83,7 @@ impl Scenario {
             Self::Cached => "cached".to_owned(),
             Self::Uncached => "uncached".to_owned(),
             Self::List => "list".to_owned(),
+            Self::Favorites => "favorites".to_owned(),
             Self::Memory => "memory".to_owned(),
         }
     }
