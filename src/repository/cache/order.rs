@@ -14,12 +14,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::entry::Version;
+use super::entry::{Generation, Version};
 use super::tally::count;
 use super::{Cache, CacheKey};
 
 /// Most entries that are kept of one order.
-pub const MAX_PLACES: usize = 10_000;
+pub const MAX_PLACES: usize = 11_000;
 /// Entries by which an order grows at once.
 pub const STEP: usize = 1_000;
 
@@ -75,8 +75,20 @@ pub enum Ordered {
     Places(Vec<Place>),
     /// It does not know, and may be told what is in the gap.
     Gap(Gap),
+    /// It does not reach down so far, and will not; pages that are read after this may be cached as of this generation.
+    Below(Generation),
     /// It does not know, and must not be told.
     Unknown,
+}
+
+/// Places as one value, and back.
+pub fn pack(places: &[Place]) -> Bytes {
+    places.iter().flat_map(Place::encode).collect()
+}
+
+/// The places of such a value.
+pub fn unpack(value: &[u8]) -> Vec<Place> {
+    value.as_chunks::<PLACE>().0.iter().filter_map(|place| Place::decode(place)).collect()
 }
 
 /// What an order lacks.
@@ -167,7 +179,7 @@ impl Cache {
         match ordered {
             Ordered::Places(_) => count(&tally.hits, 1),
             Ordered::Gap(_) => count(&tally.misses, 1),
-            Ordered::Unknown => count(&tally.passed, 1),
+            Ordered::Below(_) | Ordered::Unknown => count(&tally.passed, 1),
         }
         ordered
     }

@@ -6,9 +6,9 @@ use std::future::ready;
 use bytes::{BufMut, Bytes, BytesMut};
 use moka::ops::compute::{CompResult, Op};
 
-use super::entry::{Entry, Lookup};
+use super::entry::{Entry, Generation, Lookup, Version};
 use super::key::CacheKey;
-use super::memory::MemoryCache;
+use super::memory::{MemoryCache, SETTLE_AT_ONCE};
 use super::order::{Change, Changed, Filling, Gap, Head, Lack, MAX_PLACES, Ordered, PLACE, Place, WHOLE, Window};
 
 /// Bytes of the head.
@@ -38,6 +38,7 @@ impl MemoryCache {
             }))
         });
         filled.await;
+        self.entries.run_pending_tasks().await;
     }
 
     /// The item is changed under the lock of the order: the next version, which may be a change of the same item,
@@ -60,7 +61,12 @@ impl MemoryCache {
                 Next::Gap => Op::Remove,
             }
         });
-        changed.await;
+        // Each change is another copy of the order, and one that waits to be counted is held as long as it waits.
+        if let CompResult::ReplacedWith(entry) = changed.await
+            && entry.value().len() >= SETTLE_AT_ONCE
+        {
+            self.entries.run_pending_tasks().await;
+        }
     }
 }
 
@@ -103,7 +109,7 @@ impl<'a> Order<'a> {
         } else if all.len() < MAX_PLACES {
             Ordered::Gap(Gap(Lack::Below(self.head)))
         } else {
-            Ordered::Unknown
+            Ordered::Below(Generation(Version::numbered(self.head.version)))
         }
     }
 

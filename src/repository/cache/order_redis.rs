@@ -6,7 +6,7 @@
 
 use redis::Script;
 
-use super::entry::{Entry, Version};
+use super::entry::{Entry, Generation, Version};
 use super::key::CacheKey;
 use super::order::{Change, Changed, Filling, Gap, Head, Lack, MAX_PLACES, Ordered, PLACE, Place, WHOLE, Window};
 use super::redis::{RedisCache, millis};
@@ -136,7 +136,7 @@ impl RedisCache {
         } else if members < MAX_MEMBERS {
             Ordered::Gap(Gap(Lack::Below(head)))
         } else {
-            Ordered::Unknown
+            Ordered::Below(Generation(Version::numbered(head.version)))
         }
     }
 

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::{FavoriteQuery, FavoriteService, LIST, render, small};
 use crate::error::{Error, Result};
 use crate::repository::CacheKey;
-use crate::repository::cache::order::{Filling, Gap, Ordered, Place, STEP, Window};
-use crate::repository::cache::{Item, Ticket};
+use crate::repository::cache::order::{Filling, Gap, Ordered, Place, STEP, Window, pack, unpack};
+use crate::repository::cache::{Generation, Item, Ticket};
 use crate::repository::favorites::FavoritePosition;
 use crate::service::accounts::Caller;
 use crate::service::cursor;
@@ -73,6 +73,7 @@ impl FavoriteService {
                 self.repair(user, gap);
                 self.ask(user, query, &window).await?
             }
+            Ordered::Below(generation) => (self.below(user, query, &window, generation).await?, HashMap::new()),
             Ordered::Unknown => self.ask(user, query, &window).await?,
         };
         let more = places.len() > limit;
@@ -94,6 +95,21 @@ impl FavoriteService {
         let spots = self.favorites.list_spots(user, kind, after, window.limit as u64).await?;
         let sizes = spots.iter().map(|spot| (spot.position.id, spot.size)).collect();
         Ok((spots.iter().map(place).collect(), sizes))
+    }
+
+    /// The same of what was cached of this generation.
+    async fn below(
+        &self,
+        user: Uuid,
+        query: &FavoriteQuery,
+        window: &Window,
+        generation: Generation,
+    ) -> Result<Vec<Place>> {
+        let Window { kind, after, limit } = window;
+        let name = format!("{kind:?} {:?} {limit}", after.map(|after| (after.time.timestamp_micros(), after.id)));
+        let key = CacheKey::Page { owner: user, list: LIST, generation, query: name };
+        let load = || async { Ok(Some(pack(&self.ask(user, query, window).await?.0))) };
+        Ok(unpack(&self.cache.get_or_load(key, load).await?.unwrap_or_default()))
     }
 
     /// Fills a gap of the cached order in the background.

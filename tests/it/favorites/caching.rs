@@ -41,7 +41,7 @@ async fn a_slow_reader_does_not_hide_what_was_kept_meanwhile() {
     let seen = gap(&cache, user).await;
     let id = keep(&ada, &insight("new")).await;
     cache.fill_order(user, LIST, seen, &Filling { version: 0, places: Vec::new(), whole: true }).await;
-    assert_eq!(listed(&ada, "", "id").await, [id.clone()]);
+    assert_eq!(listed(&ada, "", "id").await, std::slice::from_ref(&id));
     until("the order is repaired", async || matches!(look(&cache, user).await, Ordered::Places(_))).await;
     assert_eq!(listed(&ada, "", "id").await, [id]);
 }
@@ -132,10 +132,14 @@ async fn no_read_that_begins_after_an_acknowledged_write_misses_it() {
 async fn write(client: Client, known: watch::Sender<Known>, worker: usize) {
     for step in 0..12 {
         let id = keep(&client, &insight("0")).await;
-        known.send_modify(|known| drop(known.names.insert(id.clone(), 0)));
+        known.send_modify(|known| {
+            known.names.insert(id.clone(), 0);
+        });
         let path = format!("/favorites/{id}");
-        known.send_modify(|known| drop(known.busy.insert(id.clone())));
-        if (worker + step) % 3 == 0 {
+        known.send_modify(|known| {
+            known.busy.insert(id.clone());
+        });
+        if (worker + step).is_multiple_of(3) {
             client.delete(&path).await.ok(204);
             known.send_modify(|known| {
                 known.names.remove(&id);
@@ -143,16 +147,20 @@ async fn write(client: Client, known: watch::Sender<Known>, worker: usize) {
             });
         } else {
             client.call("PATCH", &path, &json!({"name": "1"})).await.ok(200);
-            known.send_modify(|known| drop(known.names.insert(id.clone(), 1)));
+            known.send_modify(|known| {
+                known.names.insert(id.clone(), 1);
+            });
         }
-        known.send_modify(|known| drop(known.busy.remove(&id)));
+        known.send_modify(|known| {
+            known.busy.remove(&id);
+        });
     }
 }
 
 async fn read(client: Client, known: watch::Sender<Known>, worker: usize) {
     for step in 0..24 {
         let before = known.borrow().clone();
-        let query = if (worker + step) % 2 == 0 { "limit=1000" } else { "limit=1000&type=insight" };
+        let query = if (worker + step).is_multiple_of(2) { "limit=1000" } else { "limit=1000&type=insight" };
         let page = client.get(&format!("/favorites?{query}")).await.ok(200);
         let after = known.borrow().clone();
         let items: BTreeMap<String, usize> = page["items"]
@@ -247,4 +255,21 @@ async fn a_list_longer_than_what_is_cached_goes_on_in_the_database() {
     ada.delete(&format!("/favorites/{oldest}")).await.ok(204);
     ada.delete(&format!("/favorites/{}", first[0])).await.ok(204);
     assert_eq!(walk(&ada, "limit=500").await, first[1..2_299]);
+}
+
+#[tokio::test]
+async fn pages_below_what_is_kept_of_the_order_are_current_too() {
+    let (_app, ada) = app().await;
+    let line = json!({"type": "insight", "name": "n", "content": "c", "created_at": "2026-01-01T00:00:00Z"});
+    ada.post_bytes("/favorites/import", format!("{line}\n").repeat(12_500)).await.ok(200);
+    let first = walk(&ada, "limit=1000").await;
+    assert_eq!(first.len(), 12_500);
+    assert_eq!(walk(&ada, "limit=1000").await, first);
+    assert_eq!(walk(&ada, "limit=1000").await, first);
+    let oldest = first.last().unwrap();
+    ada.delete(&format!("/favorites/{oldest}")).await.ok(204);
+    assert_eq!(walk(&ada, "limit=1000").await, first[..12_499]);
+    let newest = keep(&ada, &insight("new")).await;
+    let last = walk(&ada, "limit=1000").await;
+    assert_eq!((&last[0], &last[1..]), (&newest, &first[..12_499]));
 }

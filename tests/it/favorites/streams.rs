@@ -1,5 +1,6 @@
 //! All favorites as one stream: whole, in bounded memory, holding nothing of the database while its reader pauses.
 
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -86,7 +87,7 @@ async fn readers_who_pause_hold_no_connection_of_the_database() {
     }
     for n in 0..10 {
         let id = keep(&ada, &insight(&format!("{n}"))).await;
-        assert_eq!(listed(&ada, "limit=1&type=insight", "id").await, [id.clone()]);
+        assert_eq!(listed(&ada, "limit=1&type=insight", "id").await, std::slice::from_ref(&id));
         ada.delete(&format!("/favorites/{id}")).await.ok(204);
     }
     // One goes on where it was; the others go away.
@@ -115,4 +116,25 @@ async fn a_favorite_that_is_deleted_in_the_middle_of_a_stream_disturbs_nobody() 
     let text = String::from_utf8_lossy(&rest);
     assert!(ids[1..15].iter().all(|id| text.contains(id.as_str())));
     assert!(!text.contains("{\"error\":") && text.ends_with("0\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_says_so_in_its_last_line() {
+    let (app, ada) = app().await;
+    fill(&ada, 16).await;
+    let mut reader = paused(&app, &ada).await;
+    let database = app.stores.open().await.database;
+    database.writer().execute_unprepared("DROP TABLE favorites").await.unwrap();
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).await.unwrap();
+    let text = String::from_utf8_lossy(&rest);
+    assert!(text.ends_with("0\r\n\r\n"), "the answer came to its end");
+    let last = text.lines().rev().find(|line| line.starts_with("{")).unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    assert_eq!((&last["error"]["status"], &last["error"]["code"]), (&500.into(), &"internal".into()));
+    assert!(last["error"]["request_id"].as_str().is_some_and(|id| !id.is_empty()));
+    assert!(!last.to_string().contains("favorites\""), "it does not say why: {last}");
+    // Before the first byte it is an error like any other.
+    ada.clone().with("accept", "application/x-ndjson").get("/favorites").await.problem(500);
+    ada.get("/favorites/export").await.problem(500);
 }
