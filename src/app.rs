@@ -15,7 +15,9 @@ use crate::error::Result;
 use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
 use crate::service::accounts::JwtSecret;
 use crate::service::runs::Committer;
-use crate::service::{AccountService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService};
+use crate::service::{
+    AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService,
+};
 
 /// A server that has its port and everything behind it, and does not answer yet.
 pub struct App {
@@ -110,6 +112,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     Ok(Built {
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
+            favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             health: HealthService::new(stores.clone()),

@@ -5,6 +5,7 @@
 
 mod children;
 mod client;
+mod favorites;
 mod figures;
 mod ingest;
 mod memory;
@@ -63,6 +64,7 @@ async fn measure(options: &Options) -> Result<()> {
             Scenario::Uncached => reads::uncached(options, &kinds, &mut report).await?,
             Scenario::List => reads::list(options, &kinds, &mut report).await?,
             Scenario::Tasks => tasks::measure(options, &kinds, &mut report).await?,
+            Scenario::Favorites => favorites::measure(options, &kinds, &mut report).await?,
             Scenario::Memory => memory::peak(options, &kinds, &mut report).await?,
         }
     }

@@ -14,7 +14,7 @@ pub struct Options {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub rounds: Option<u16>,
     /// Only these, separated by commas: start, 500x10, 50x100, 500x100, 50x1000, small, cached, uncached, list, tasks,
-    /// memory.
+    /// favorites, memory.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Scenario>,
     /// A quick look: few rounds and requests; the numbers are not kept.
@@ -26,6 +26,9 @@ pub struct Options {
     /// Redis for the distributed stores; `scripts/with-stores.sh` sets it.
     #[arg(long, env = "TEST_CACHE_URL", hide_env_values = true)]
     pub cache_url: Option<String>,
+    /// The program that measures PostgreSQL alone.
+    #[arg(long, env = "PGBENCH", default_value = "pgbench")]
+    pub pgbench: PathBuf,
     /// What `cargo bench` says.
     #[arg(long, hide = true)]
     pub bench: bool,
@@ -63,6 +66,8 @@ pub enum Scenario {
     List,
     /// Tasks, one by one and by many readers.
     Tasks,
+    /// Favorites, one by one and a million at once.
+    Favorites,
     /// Memory while four large bodies arrive.
     Memory,
 }
@@ -71,7 +76,7 @@ impl Scenario {
     fn all() -> Vec<Self> {
         let mut all = vec![Self::Start];
         all.extend(Shape::ALL.map(Self::Ingest));
-        all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Tasks, Self::Memory]);
+        all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Tasks, Self::Favorites, Self::Memory]);
         all
     }
 
@@ -84,6 +89,7 @@ impl Scenario {
             Self::Uncached => "uncached".to_owned(),
             Self::List => "list".to_owned(),
             Self::Tasks => "tasks".to_owned(),
+            Self::Favorites => "favorites".to_owned(),
             Self::Memory => "memory".to_owned(),
         }
     }

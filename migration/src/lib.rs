@@ -6,6 +6,7 @@ pub use sea_orm_migration::{Migration as Step, MigrationStatus, MigratorTrait};
 mod m20261121_000001_create_accounts;
 mod m20261121_000002_create_runs;
 mod m20261121_000003_create_tasks;
+mod m20261121_000004_create_favorites;
 
 /// Applies the steps in their order, and takes them back in the other.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_create_accounts::Migration),
             Box::new(m20261121_000002_create_runs::Migration),
             Box::new(m20261121_000003_create_tasks::Migration),
+            Box::new(m20261121_000004_create_favorites::Migration),
         ]
     }
 }

@@ -67,6 +67,8 @@ pub enum Tag {
     Runs,
     /// Tasks.
     Tasks,
+    /// Charts, insights and audiences that users keep.
+    Favorites,
     /// Users, sessions, members and API keys.
     Accounts,
     /// Probes.

@@ -7,6 +7,7 @@ mod context;
 mod docs;
 mod error;
 mod etag;
+mod favorites;
 mod health;
 mod json;
 mod ndjson;
@@ -60,6 +61,7 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
     (
         runs::RunsApi { runs: services.runs.clone() },
         tasks::TasksApi { tasks: services.tasks.clone() },
+        favorites::FavoritesApi { favorites: services.favorites.clone() },
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },
     )

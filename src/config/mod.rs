@@ -211,6 +211,9 @@ pub struct Limits {
     /// Most items in one request.
     #[arg(long, env, global = true, default_value_t = 10_000)]
     pub max_batch: usize,
+    /// Most favorites that one user may have.
+    #[arg(long, env, global = true, default_value_t = 2_000_000, value_parser = clap::value_parser!(i64).range(0..))]
+    pub max_favorites: i64,
     /// Most that a compressed body may grow when it is decoded, as a multiple.
     #[arg(long, env, global = true, default_value_t = 200)]
     pub max_compression_ratio: u64,

@@ -8,6 +8,7 @@ pub mod database;
 pub mod entity;
 
 pub mod accounts;
+pub mod favorites;
 pub mod projects;
 pub mod runs;
 pub mod segments;
@@ -19,6 +20,7 @@ pub use accounts::AccountRepository;
 pub use blob::{BlobKey, BlobStore, BlobWriter};
 pub use cache::{Cache, CacheKey};
 pub use database::Database;
+pub use favorites::FavoriteRepository;
 pub use projects::ProjectRepository;
 pub use runs::RunRepository;
 pub use segments::SegmentRepository;

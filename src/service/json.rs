@@ -1,6 +1,6 @@
 //! Reads JSON into a form, and says where in it something is wrong.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_path_to_error::Segment;
 
 use crate::error::{Error, FieldError, Result};
@@ -9,7 +9,7 @@ use crate::error::{Error, FieldError, Result};
 ///
 /// # Errors
 /// [`Error::Malformed`] when it is not JSON, [`Error::Invalid`] with the place of a value that does not fit.
-pub fn parse<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
+pub fn parse<'a, T: Deserialize<'a>>(what: &str, bytes: &'a [u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().iter().fold(String::new(), join);

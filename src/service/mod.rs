@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod body;
 pub mod cursor;
+pub mod favorites;
 pub mod health;
 pub mod json;
 pub mod lines;
@@ -13,6 +14,7 @@ pub mod tasks;
 pub mod time;
 
 pub use accounts::AccountService;
+pub use favorites::FavoriteService;
 pub use health::HealthService;
 pub use rates::RateLimits;
 pub use runs::RunService;
@@ -24,6 +26,8 @@ pub use tasks::TaskService;
 pub struct Services {
     /// Users, sessions, members and keys.
     pub accounts: AccountService,
+    /// What users keep.
+    pub favorites: FavoriteService,
     /// Runs and traces.
     pub runs: RunService,
     /// Tasks.

@@ -13,6 +13,7 @@ mod collecting;
 mod durability;
 mod errors;
 mod faults;
+mod favorites;
 mod health;
 mod migrations;
 mod openapi;

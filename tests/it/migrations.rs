@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use runyard::app::open_database;
 use runyard::repository::Database;
 use runyard::repository::entity::{
-    api_key, member, project, refresh_token, run, segment, session, task, task_change, task_counter,
+    api_key, favorite, favorite_shelf, member, project, refresh_token, run, segment, session, task, task_change,
+    task_counter, user, workspace,
 };
-use runyard::repository::entity::{user, workspace};
 use sea_orm::{EntityTrait, QuerySelect};
 use serde_json::json;
 
@@ -34,6 +34,8 @@ async fn tables(database: &Database) -> Vec<(&'static str, bool)> {
         ("task_counters", exists::<task_counter::Entity>(database).await),
         ("tasks", exists::<task::Entity>(database).await),
         ("task_changes", exists::<task_change::Entity>(database).await),
+        ("favorite_shelves", exists::<favorite_shelf::Entity>(database).await),
+        ("favorites", exists::<favorite::Entity>(database).await),
     ]
 }
 

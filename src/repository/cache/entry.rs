@@ -13,6 +13,11 @@ impl Version {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    /// The version of a list that is numbered elsewhere; by chance alone a random one is the same.
+    pub fn numbered(number: i64) -> Self {
+        Self(u128::from(number.cast_unsigned()))
+    }
 }
 
 /// The current state of an owner's list: a part of the key of everything that is cached of the list, so that what
@@ -38,6 +43,14 @@ pub(super) enum Entry {
 impl Entry {
     const MARKER: u8 = b'm';
     const VALUE: u8 = b'v';
+
+    /// Bytes of the value.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Marker(_) => 0,
+            Self::Value(bytes) => bytes.len(),
+        }
+    }
 
     /// The form in which Redis keeps the entry: one byte says which it is.
     pub fn encode(&self) -> Vec<u8> {

@@ -38,6 +38,22 @@ pub enum CacheKey {
         /// What of the list was asked for: filters, limit and cursor.
         query: String,
     },
+    /// One entry of a list as it is sent to a client.
+    Item {
+        /// Whose list it is.
+        owner: Uuid,
+        /// Which list it is.
+        list: &'static str,
+        /// The entry.
+        id: Uuid,
+    },
+    /// The order of a list, see [`super::order`].
+    Order {
+        /// Whose list it is.
+        owner: Uuid,
+        /// Which list it is.
+        list: &'static str,
+    },
     /// The current generation of a list; [`super::Cache::generation`] reads it.
     Generation {
         /// Whose list it is.
@@ -58,6 +74,8 @@ impl CacheKey {
             Self::Page { owner, list, generation, query } => {
                 format!("{scope}:v1:page:{}:{list}:{generation}:{query}", owner.simple())
             }
+            Self::Item { owner, list, id } => format!("{scope}:v1:item:{}:{list}:{}", owner.simple(), id.simple()),
+            Self::Order { owner, list } => format!("{scope}:v1:order:{}:{list}", owner.simple()),
             Self::Generation { owner, list } => format!("{scope}:v1:generation:{}:{list}", owner.simple()),
         }
     }
@@ -65,7 +83,9 @@ impl CacheKey {
     /// How long a marker stands under this key. A generation is nothing but a marker, so it lives as long as a value.
     pub(super) fn marker_ttl(&self, ttl: Duration) -> Duration {
         match self {
-            Self::Run { .. } | Self::Task { .. } | Self::Page { .. } => MARKER_TTL.min(ttl),
+            Self::Run { .. } | Self::Task { .. } | Self::Page { .. } | Self::Item { .. } | Self::Order { .. } => {
+                MARKER_TTL.min(ttl)
+            }
             Self::Generation { .. } => ttl,
         }
     }
@@ -74,7 +94,9 @@ impl CacheKey {
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Page { query, .. } => query.len(),
-            Self::Run { .. } | Self::Task { .. } | Self::Generation { .. } => 0,
+            Self::Run { .. } | Self::Task { .. } | Self::Item { .. } | Self::Order { .. } | Self::Generation { .. } => {
+                0
+            }
         }
     }
 }

@@ -23,12 +23,12 @@ const OVERHEAD: usize = 768;
 
 /// moka evicts after every 64 writes or so. Values from here on are settled at once, so that what has not been
 /// evicted yet stays below 64 of the smaller ones.
-const SETTLE_AT_ONCE: usize = 16 * 1024;
+pub(super) const SETTLE_AT_ONCE: usize = 16 * 1024;
 
 /// A cache in the memory of this process.
 #[derive(Clone)]
 pub struct MemoryCache {
-    entries: moka::future::Cache<CacheKey, Entry>,
+    pub(super) entries: moka::future::Cache<CacheKey, Entry>,
     pub(super) flights: Flights,
     pub(super) tally: Arc<Tally>,
 }
@@ -97,11 +97,7 @@ impl fmt::Debug for MemoryCache {
 
 /// The bytes that an entry is answerable for.
 fn weigh(key: &CacheKey, entry: &Entry) -> u32 {
-    let value = match entry {
-        Entry::Marker(_) => 0,
-        Entry::Value(bytes) => bytes.len(),
-    };
-    u32::try_from(OVERHEAD + key.heap_bytes() + value).unwrap_or(u32::MAX)
+    u32::try_from(OVERHEAD + key.heap_bytes() + entry.len()).unwrap_or(u32::MAX)
 }
 
 /// How long entries live, when a value lives this long.

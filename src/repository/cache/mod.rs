@@ -12,10 +12,14 @@ mod breaker;
 mod entry;
 mod flight;
 mod gather;
+mod items;
 mod keeper;
 mod key;
 mod link;
 mod memory;
+pub mod order;
+mod order_memory;
+mod order_redis;
 mod redis;
 mod tally;
 
@@ -26,6 +30,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 pub use self::entry::Generation;
+pub use self::items::{Item, Ticket};
 pub use self::key::CacheKey;
 pub use self::memory::MemoryCache;
 pub use self::redis::RedisCache;

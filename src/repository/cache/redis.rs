@@ -20,6 +20,7 @@ use super::flight::Flights;
 use super::keeper;
 use super::key::CacheKey;
 use super::link::{Dialer, Link};
+use super::order_redis::Scripts;
 use super::tally::Tally;
 use crate::error::{Error, Result};
 
@@ -40,13 +41,14 @@ return 1
 
 /// A cache in a Redis server, 7.0 or later.
 #[derive(Clone)]
-pub struct RedisCache(Arc<Shared>);
+pub struct RedisCache(pub(super) Arc<Shared>);
 
-struct Shared {
-    breaker: Arc<Breaker>,
+pub(super) struct Shared {
+    pub breaker: Arc<Breaker>,
     fill: Script,
-    seats: Semaphore,
-    ttl: Duration,
+    pub orders: Scripts,
+    pub seats: Semaphore,
+    pub ttl: Duration,
     flights: Flights,
     tally: Arc<Tally>,
     /// Ends the keeper with the last clone of the cache.
@@ -74,6 +76,7 @@ impl RedisCache {
         Ok(Self(Arc::new(Shared {
             breaker,
             fill: Script::new(FILL),
+            orders: Scripts::new(),
             seats: Semaphore::new(SEATS),
             ttl,
             flights: Flights::new(),
@@ -106,6 +109,30 @@ impl RedisCache {
             Some(None) => Lookup::Miss(version),
             Some(Some(stored)) => found(stored),
         }
+    }
+
+    /// What stands under each of the keys, as [`Self::lookup`] finds it, in one round trip.
+    pub(super) async fn lookup_many(&self, keys: &[CacheKey]) -> Vec<Lookup> {
+        let off = || keys.iter().map(|_| Lookup::Off).collect();
+        let Some(link) = self.0.breaker.link() else { return off() };
+        let Ok(_seat) = self.0.seats.try_acquire() else { return off() };
+        // Before it is asked: a key that is stale now may be believed again by the time of the answer.
+        let believed: Vec<bool> = keys.iter().map(|key| self.0.breaker.link_to_read(key).is_some()).collect();
+        let mut question = ::redis::pipe();
+        let versions: Vec<Version> = keys.iter().map(|_| Version::random()).collect();
+        for (key, version) in keys.iter().zip(&versions) {
+            question.cmd("SET").arg(key.spell(&link.scope)).arg(Entry::Marker(*version).encode());
+            question.arg("NX").arg("GET").arg("PX").arg(millis(key.marker_ttl(self.0.ttl)));
+        }
+        let found: Option<Vec<Option<Vec<u8>>>> =
+            self.0.breaker.ask(&link, question.query_async(&mut link.handle())).await;
+        let Some(found) = found else { return off() };
+        let lookup = |((believed, version), found): ((bool, Version), Option<Vec<u8>>)| match found {
+            _ if !believed => Lookup::Off,
+            None => Lookup::Miss(version),
+            Some(stored) => Entry::decode(stored).map_or(Lookup::Off, Lookup::from),
+        };
+        believed.into_iter().zip(versions).zip(found).map(lookup).collect()
     }
 
     /// Stores the value if the marker of this version still stands under the key.
@@ -164,6 +191,6 @@ fn found(stored: Vec<u8>) -> Lookup {
 }
 
 /// A duration as Redis takes it.
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

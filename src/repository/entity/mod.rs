@@ -1,6 +1,8 @@
 //! The rows, one file for each table; a row never leaves the repository and the service.
 
 pub mod api_key;
+pub mod favorite;
+pub mod favorite_shelf;
 pub mod member;
 pub mod project;
 pub mod refresh_token;

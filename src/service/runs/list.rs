@@ -1,13 +1,15 @@
 //! Lists runs by their rows alone, newest first, page after page.
 
 use super::RunService;
-use super::cursor;
 use super::vocabulary::{LightRun, RunPage, RunQuery};
 use crate::error::{Error, Result};
 use crate::repository::entity::run;
 use crate::repository::runs::{RunFilter, RunPosition};
 use crate::service::accounts::Caller;
+use crate::service::cursor;
 
+/// What its cursors are of.
+const LIST: &str = "runs";
 /// Runs on a page when the caller does not say.
 const DEFAULT_LIMIT: u64 = 100;
 /// Most runs on a page.
@@ -32,15 +34,16 @@ impl RunService {
             }
         }
         let binding = binding(caller, &query);
-        let after = query.cursor.as_deref().map(|text| cursor::decode(text, binding.as_bytes())).transpose()?;
+        let after = query.cursor.as_deref().map(|text| cursor::decode(LIST, &binding, text)).transpose()?;
+        let after = after.map(|(start_time, id)| RunPosition { start_time, id });
         let Some(filter) = self.filter(caller, query).await? else {
             return Ok(RunPage { items: Vec::new(), next_cursor: None });
         };
         let mut rows = self.runs.list(caller.workspace_id, &filter, after, limit + 1).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let position = rows.last().filter(|_| more).map(position);
-        let next_cursor = position.map(|position| cursor::encode(position, binding.as_bytes()));
+        let last = rows.last().filter(|_| more);
+        let next_cursor = last.map(|row| cursor::encode(LIST, &binding, (row.start_time, row.id)));
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {
             items.push(self.light(row, None).await?);
@@ -77,10 +80,6 @@ impl RunService {
             has_error: query.has_error,
         }))
     }
-}
-
-fn position(row: &run::Model) -> RunPosition {
-    RunPosition { start_time: row.start_time, id: row.id }
 }
 
 /// What a cursor is bound to: the workspace and the filter, but not the page's size.

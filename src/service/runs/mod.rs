@@ -3,7 +3,6 @@
 mod budget;
 mod commit;
 mod compose;
-mod cursor;
 mod examples;
 mod extras;
 mod ingest;

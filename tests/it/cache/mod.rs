@@ -5,6 +5,7 @@
 
 mod bounds;
 mod lists;
+mod orders;
 mod outages;
 mod reading;
 

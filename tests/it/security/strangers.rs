@@ -51,6 +51,7 @@ async fn every_public_operation_is_in_the_document() {
 /// What a workspace has, one thing of each kind that a path can name.
 struct Belongings {
     run: String,
+    favorite: String,
     trace: String,
     key: String,
     user: String,
@@ -63,6 +64,8 @@ impl Belongings {
         let mut run = run(None, "Weather Query");
         run["trace_id"] = json!(trace);
         let run = owner.create(&json!([run])).await.remove(0);
+        let favorite = json!({"type": "insight", "name": "hers", "content": "c"});
+        let favorite = owner.post("/favorites", &favorite).await.ok(201)["id"].as_str().unwrap().to_owned();
         let key = owner.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
         // A number of its own for each: the first ones are everybody's.
         let number = 1_000_000 + Uuid::new_v4().as_u128() % 1_000_000;
@@ -70,13 +73,14 @@ impl Belongings {
             "run_id": null, "createdAt": "2026-01-31T12:00:00Z", "updatedAt": "2026-01-31T12:00:00Z"});
         owner.post("/api/tasks/import", &task).await.ok(200);
         let key = key["id"].as_str().unwrap().to_owned();
-        Self { run, trace, key, user: owner.user_id.clone(), task: number.to_string() }
+        Self { run, favorite, trace, key, user: owner.user_id.clone(), task: number.to_string() }
     }
 
     /// The id that a parameter of this path means.
     fn id(&self, path: &str, parameter: &str) -> String {
         let id = match (path.split('/').find(|segment| !["", "api"].contains(segment)), parameter) {
             (Some("runs"), "id") => &self.run,
+            (Some("favorites"), "id") => &self.favorite,
             (Some("traces"), "trace_id") => &self.trace,
             (Some("keys"), "id") => &self.key,
             (Some("members"), "user_id") => &self.user,
@@ -86,8 +90,8 @@ impl Belongings {
         id.clone()
     }
 
-    fn all(&self) -> [&str; 5] {
-        [&self.run, &self.trace, &self.key, &self.user, &self.task]
+    fn all(&self) -> [&str; 6] {
+        [&self.run, &self.favorite, &self.trace, &self.key, &self.user, &self.task]
     }
 
     /// Everything, as its owner sees it.
@@ -97,7 +101,7 @@ impl Belongings {
             format!("/traces/{}?payload=true", self.trace),
             format!("/api/tasks/{}", self.task),
         ];
-        let lists = ["/runs", "/api/keys", "/api/members", "/me", "/api/tasks"].map(str::to_owned);
+        let lists = ["/runs", "/favorites", "/api/keys", "/api/members", "/me", "/api/tasks"].map(str::to_owned);
         let mut seen = Vec::new();
         for path in paths.iter().chain(&lists) {
             seen.push(owner.get(path).await.ok(200));

@@ -32,6 +32,11 @@ impl Process {
         Self { stores, address, arguments, child, log }
     }
 
+    /// The id that the system gave it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once, as a crash does.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
