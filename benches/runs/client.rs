@@ -103,10 +103,38 @@ impl Connection {
             self.read().await?;
         };
         let (status, length) = parse(&self.received[..head])?;
-        while self.received.len() < head + length {
+        let body = match length {
+            Some(length) => self.part(head, length).await?.to_vec(),
+            None => self.chunks(head).await?,
+        };
+        Ok(Answer { status, body })
+    }
+
+    /// So many bytes from this place of what was received on.
+    async fn part(&mut self, start: usize, length: usize) -> Result<&[u8]> {
+        while self.received.len() < start + length {
             self.read().await?;
         }
-        Ok(Answer { status, body: self.received[head..head + length].to_vec() })
+        Ok(&self.received[start..start + length])
+    }
+
+    /// The body that comes in chunks from this place on.
+    async fn chunks(&mut self, mut start: usize) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(end) = memmem::find(&self.received[start..], b"\r\n") {
+                    break start + end;
+                }
+                self.read().await?;
+            };
+            let size = usize::from_str_radix(std::str::from_utf8(&self.received[start..end])?, 16)?;
+            body.extend_from_slice(&self.part(end + 2, size + 2).await?[..size]);
+            if size == 0 {
+                return Ok(body);
+            }
+            start = end + 2 + size + 2;
+        }
     }
 
     async fn read(&mut self) -> Result<()> {
@@ -116,8 +144,8 @@ impl Connection {
     }
 }
 
-/// The status and the length of the body that follows.
-fn parse(head: &[u8]) -> Result<(u16, usize)> {
+/// The status and the length of the body that follows, unless it comes in chunks.
+fn parse(head: &[u8]) -> Result<(u16, Option<usize>)> {
     let head = std::str::from_utf8(head)?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).ok_or_else(|| anyhow!("no status"))?;
@@ -125,8 +153,8 @@ fn parse(head: &[u8]) -> Result<(u16, usize)> {
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .map_or(Ok(0), |(_, value)| value.trim().parse());
-    ensure!(!head.contains("chunked"), "an answer in chunks, which this client does not read");
-    Ok((status.parse()?, length?))
+    let length = if head.contains("transfer-encoding: chunked") { None } else { Some(length?) };
+    Ok((status.parse()?, length))
 }
 
 /// Clients that each send one request after another.

@@ -18,7 +18,7 @@ use sea_orm::{
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 
 use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
@@ -35,6 +35,9 @@ const SQLITE_ROWS: usize = 64;
 
 /// Readers of a SQLite file at once: each is a thread with a page cache of its own, and more than the cores is no gain.
 const SQLITE_READERS: u32 = 8;
+
+/// How long a connection to PostgreSQL that was found to work is used without asking it again.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// The writer's page cache: a transaction that outgrows it is written to the log, and synced, twice.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
@@ -66,14 +69,22 @@ impl Database {
                     .connect_lazy(true)
                     .sqlx_logging(false)
                     .map_sqlx_postgres_opts(move |options| options.options([("statement_timeout", limit.as_str())]))
-                    // The pool would wait for ever for a connection on which nothing comes any more, and be one short.
                     .map_sqlx_postgres_pool_opts(move |options| {
-                        options.after_release(move |connection, _| {
-                            Box::pin(async move {
-                                let answer = tokio::time::timeout(timeout, connection.ping()).await;
-                                answer.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+                        options
+                            // Asking each time would be a second round trip for every statement.
+                            .test_before_acquire(false)
+                            .before_acquire(move |connection, pooled| {
+                                Box::pin(async move {
+                                    if pooled.idle_for < TRUSTED {
+                                        Ok(true)
+                                    } else {
+                                        answers(connection, timeout).await
+                                    }
+                                })
                             })
-                        })
+                            // The pool would wait for ever for a connection on which nothing comes any more, and be
+                            // one short.
+                            .after_release(move |connection, _| Box::pin(answers(connection, timeout)))
                     });
                 let pool = sea_orm::Database::connect(options).await?;
                 Ok(Self { reader: pool.clone(), writer: pool, timeout })
@@ -329,6 +340,12 @@ impl Database {
             ),
         }
     }
+}
+
+/// That a connection works; an error when it does not, or not in time.
+async fn answers(connection: &mut PgConnection, timeout: Duration) -> Result<bool, sqlx::Error> {
+    let answer = tokio::time::timeout(timeout, connection.ping()).await;
+    answer.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
 }
 
 /// Makes the file, and the folder above it, for the owner's eyes alone; what is there already stays as it is. SQLite

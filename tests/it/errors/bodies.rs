@@ -46,6 +46,15 @@ async fn every_refusal_has_the_same_body() {
 }
 
 #[tokio::test]
+async fn a_form_is_not_filled_from_an_array() {
+    let app = TestApp::spawn().await;
+    let client = app.client();
+    let problem = client.post("/signup", &json!(["ada@example.com", "correct horse"])).await.problem(422);
+    assert_eq!(problem["detail"], "must be an object");
+    assert_eq!(client.post_bytes("/signup", " [1,").await.problem(400)["code"], "malformed");
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_answered_with_the_right_ones() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
