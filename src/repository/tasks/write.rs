@@ -53,25 +53,32 @@ impl TaskRepository {
         changes: &[task_change::Model],
     ) -> Result<Vec<i64>> {
         let given = self.database.given_rows::<task::Entity>(2);
-        // Whoever changes several takes them in the same order, and nobody waits for each other in a ring.
-        let locked = if rows.len() > 1 {
+        let mut values = vec![workspace.into()];
+        let alone = match rows.as_slice() {
+            // Said once more as a plain value: the planner cannot know that `given` is one row, and may read them all.
+            [row] => Some(row.id),
+            _ => None,
+        };
+        values.extend([json(&with_search(rows))?, json(changes)?]);
+        values.extend(alone.map(Value::from));
+        let which = if alone.is_some() {
+            "AND tasks.id = $4".to_owned()
+        } else {
+            // Whoever changes several takes them in the same order, and nobody waits for each other in a ring.
             let lock = self.database.lock_clause();
             format!(
                 "AND tasks.id IN (SELECT locked.id FROM tasks AS locked WHERE locked.workspace_id = $1 \
                  AND locked.id IN (SELECT given.id FROM {given}) ORDER BY locked.id {lock})"
             )
-        } else {
-            String::new()
         };
         let touched = format!(
             "UPDATE tasks SET title = given.title, description = given.description, status = given.status, \
              assignee_id = given.assignee_id, run_id = given.run_id, search = given.search, \
              version = given.version, updated_at = given.updated_at FROM {given} \
-             WHERE tasks.workspace_id = $1 AND tasks.id = given.id AND tasks.version = given.version - 1 {locked} \
+             WHERE tasks.workspace_id = $1 AND tasks.id = given.id AND tasks.version = given.version - 1 {which} \
              RETURNING tasks.id"
         );
         let steps = [("touched", touched), ("remembered", self.remembered(3))];
-        let values = [workspace.into(), json(&with_search(rows))?, json(changes)?];
         self.database.bounded(self.database.chain(&steps, &values)).await
     }
 
