@@ -26,6 +26,9 @@ pub struct Options {
     /// Redis for the distributed stores; `scripts/with-stores.sh` sets it.
     #[arg(long, env = "TEST_CACHE_URL", hide_env_values = true)]
     pub cache_url: Option<String>,
+    /// The program that readers of tasks are compared with.
+    #[arg(long, env = "PGBENCH", default_value = "pgbench")]
+    pub pgbench: PathBuf,
     /// What `cargo bench` says.
     #[arg(long, hide = true)]
     pub bench: bool,

@@ -1,5 +1,6 @@
 //! Tasks: one at a time beside what the seed took for its bare service layer, and many readers beside pgbench.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -133,7 +134,11 @@ impl Bench<'_> {
         for round in 0..=self.options.rounds(5) {
             // A prime step: neighbours are not read one after another.
             let load = fleet.run(self.options.requests(READS), 200, |index| &reads[index * 211 % reads.len()]).await?;
-            let other = server.stores.database_url().map(|url| pgbench(server, url, workspace)).transpose()?;
+            let other = server
+                .stores
+                .database_url()
+                .map(|url| pgbench(&self.options.pgbench, server, url, workspace))
+                .transpose()?;
             if round > 0 {
                 ours.push(load.rate());
                 others.extend(other);
@@ -146,15 +151,14 @@ impl Bench<'_> {
 }
 
 /// Transactions a second of the bare select by primary key, prepared, by as many clients.
-fn pgbench(server: &Server, url: &str, workspace: &str) -> Result<f64> {
+fn pgbench(program: &Path, server: &Server, url: &str, workspace: &str) -> Result<f64> {
     let script = server.stores.folder().join("select.sql");
     let select = format!("SELECT * FROM tasks WHERE workspace_id = '{workspace}' AND id = :id;");
     std::fs::write(&script, format!("\\set id random(1, {THERE})\n{select}\n"))?;
-    let program = std::env::var_os("PGBENCH").unwrap_or_else(|| "pgbench".into());
     let mut command = Command::new(program);
     command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2"]);
     command.arg(format!("--client={CLIENTS}")).arg(format!("--time={SECONDS}")).arg("--file").arg(&script).arg(url);
-    let output = command.output().context("starting pgbench; PGBENCH says where it is")?;
+    let output = command.output().context("starting pgbench; `--pgbench` says where it is")?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
     let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());

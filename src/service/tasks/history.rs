@@ -45,7 +45,7 @@ impl TaskService {
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let last = rows.last().filter(|_| more);
         let next_cursor = last.map(|row| cursor::encode(LIST, &binding, (row.at, row.id)));
-        Ok(TaskHistory::new(TaskChanges { items: rows.into_iter().map(shown).collect(), next_cursor }))
+        Ok(TaskHistory::new(TaskChanges { items: rows.iter().map(shown).collect(), next_cursor }))
     }
 }
 
@@ -90,7 +90,7 @@ fn fields(task: &task::Model) -> [Value; 5] {
     ]
 }
 
-fn shown(row: task_change::Model) -> TaskChange {
+fn shown(row: &task_change::Model) -> TaskChange {
     let change = |name: &&str| {
         let values = row.fields.get(name)?;
         let value = |place: usize| values.get(place).cloned().unwrap_or_default();
