@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
+use poem::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use poem::{Endpoint, FromRequest, IntoResponse, Middleware, PathPattern, Request, RequestBody, Response, Result};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -66,6 +66,9 @@ impl<E: Endpoint> Endpoint for InContext<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
+        if let Some(uri) = without_last_slash(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         let id = request_id(&request);
         request.extensions_mut().insert(RequestId(id.clone()));
         let method = request.method().clone();
@@ -112,6 +115,15 @@ impl<E: Endpoint> InContext<E> {
             Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked")).into()),
         }
     }
+}
+
+/// The same address without a slash at its end, which says no more: some clients end their lists with one.
+fn without_last_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty())?;
+    let whole = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(whole.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Bytes of the headers, as they came.

@@ -38,6 +38,7 @@ pub struct Problem {
     pub request_id: String,
     /// Each thing that is wrong, and where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
     pub errors: Vec<ProblemField>,
 }
 
@@ -70,8 +71,10 @@ impl Outcome {
             [FieldError { field, message }, ..] if field.is_empty() => message.clone(),
             [FieldError { field, message }, ..] => format!("{field}: {message}"),
         };
-        // A problem of the whole is said by the detail; a list of nameless fields would add nothing.
-        let fields = if fields.iter().all(|problem| problem.field.is_empty()) { Vec::new() } else { fields };
+        // A problem of the whole is said by the detail; but a value that does not fit always has its place, which is
+        // the empty path then.
+        let nameless = fields.iter().all(|problem| problem.field.is_empty());
+        let fields = if nameless && status != StatusCode::UNPROCESSABLE_ENTITY { Vec::new() } else { fields };
         Self { fields, ..Self::new(status, code, detail) }
     }
 }

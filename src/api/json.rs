@@ -6,12 +6,12 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaRespo
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use super::security::gate;
 use crate::error::{Error, Result};
 use crate::service::body::{Body, Encoding};
-use crate::service::json::parse;
+use crate::service::json::parse_object;
 
 /// The media type.
 pub const JSON: &str = "application/json; charset=utf-8";
@@ -42,12 +42,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         let bytes = read_form(request, body, MAX_FORM).await?;
-        if bytes.trim_ascii_start().starts_with(b"[") {
-            // The parser would fill a form from an array as well, value by value.
-            let _: IgnoredAny = parse("the body", &bytes)?;
-            return Err(Error::invalid("", "must be an object").into());
-        }
-        Ok(Self(parse("the body", &bytes)?))
+        Ok(Self(parse_object("the body", &bytes)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads JSON into a form, and says where in it something is wrong.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_path_to_error::Segment;
 
 use crate::error::{Error, FieldError, Result};
@@ -12,11 +13,27 @@ use crate::error::{Error, FieldError, Result};
 pub fn parse<'a, T: Deserialize<'a>>(what: &str, bytes: &'a [u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        // What does not fit may stand before what is not even JSON, which is the greater fault.
+        if let Err(broken) = serde_json::from_slice::<IgnoredAny>(bytes) {
+            return refusal(what, String::new(), &broken);
+        }
         let path = error.path().iter().fold(String::new(), join);
         refusal(what, path, error.inner())
     })?;
     deserializer.end().map_err(|error| refusal(what, String::new(), &error))?;
     Ok(value)
+}
+
+/// The form that stands in `bytes` as an object: the parser would fill one from an array as well, value by value.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_object<'a, T: Deserialize<'a>>(what: &str, bytes: &'a [u8]) -> Result<T> {
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        let _: IgnoredAny = parse(what, bytes)?;
+        return Err(Error::invalid("", "must be an object"));
+    }
+    parse(what, bytes)
 }
 
 fn join(path: String, segment: &Segment) -> String {

@@ -7,7 +7,7 @@ use futures_util::Stream;
 use serde::de::DeserializeOwned;
 
 use super::body::{Body, Encoding};
-use super::json::parse;
+use super::json::parse_object;
 use crate::config::Limits;
 use crate::error::{Error, FieldError, Result};
 
@@ -102,9 +102,9 @@ impl Line {
     /// The form that the line holds.
     ///
     /// # Errors
-    /// As [`parse`], with the place of the line.
+    /// As [`parse_object`], with the place of the line.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        parse("the line", &self.bytes).map_err(|error| self.place(error))
+        parse_object("the line", &self.bytes).map_err(|error| self.place(error))
     }
 
     /// The error, as one of this line: `[3].name`, with the number of the line as people count in its message.

@@ -102,6 +102,7 @@ async fn what_is_null_in_an_answer_may_be_null_in_the_document() {
     let id = ada.create(&json!([run(None, "Weather Query")])).await.remove(0);
     ada.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
     let (runs, keys) = (ada.get("/runs").await.ok(200), ada.get("/api/keys").await.ok(200));
+    let task = ada.post("/api/tasks", &json!({"title": "Look"})).await.ok(201);
     let answers = [
         ("Run", ada.get(&format!("/runs/{id}")).await.ok(200)),
         ("LightRun", runs["items"][0].clone()),
@@ -109,6 +110,9 @@ async fn what_is_null_in_an_answer_may_be_null_in_the_document() {
         ("ApiKey", keys["items"][0].clone()),
         ("ApiKeyPage", keys),
         ("MemberPage", ada.get("/api/members").await.ok(200)),
+        ("Task", task["data"].clone()),
+        ("FavoritePage", ada.get("/favorites").await.ok(200)),
+        ("TaskChanges", ada.get(&format!("/api/tasks/{}/history", task["data"]["id"])).await.ok(200)["data"].clone()),
     ];
     let mut seen = 0;
     for (name, answer) in answers {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::api::json::{json_request, read_form};
 use crate::error::Result;
-use crate::service::json::parse;
+use crate::service::json::{parse, parse_object};
 use crate::service::tasks::NewTask;
 
 /// Largest body of many tasks, decoded.
@@ -38,6 +38,6 @@ impl<'a> ApiExtractor<'a> for NewTasks {
     ) -> poem::Result<Self> {
         let bytes = read_form(request, body, MAX_BODY).await?;
         let tasks: Vec<Box<RawValue>> = parse("the body", &bytes)?;
-        Ok(Self(tasks.iter().map(|task| parse("the task", task.get().as_bytes())).collect()))
+        Ok(Self(tasks.iter().map(|task| parse_object("the task", task.get().as_bytes())).collect()))
     }
 }

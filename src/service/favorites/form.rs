@@ -1,6 +1,6 @@
 //! Reads a favorite from JSON and checks all of it: what comes out can be stored, and is what will be shown.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -170,6 +170,9 @@ pub fn read(what: &str, bytes: &[u8]) -> Result<(Draft, Origin)> {
     for (field, moment) in [("created_at", origin.created_at), ("updated_at", origin.updated_at)] {
         if moment.is_some_and(|moment| moment < DateTime::UNIX_EPOCH) {
             problems.add(field, "must not be before 1970");
+        }
+        if moment.is_some_and(|moment| moment.year() > 9999) {
+            problems.add(field, "must not be after the year 9999");
         }
     }
     problems.none()?;

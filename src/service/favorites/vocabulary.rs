@@ -68,12 +68,16 @@ pub struct NewChart {
     /// 1 to 255 bytes.
     pub name: String,
     /// Up to 16 KiB; empty when missing.
+    #[oai(nullable)]
     pub description: Option<String>,
     /// What runs along the bottom, 1 to 255 bytes; it or `y_axis` must be there.
+    #[oai(nullable)]
     pub x_axis: Option<String>,
     /// What runs up the side, 1 to 255 bytes.
+    #[oai(nullable)]
     pub y_axis: Option<String>,
     /// Any JSON of up to 1 MiB; it comes back as the bytes that were sent.
+    #[oai(nullable)]
     pub data: Option<Value>,
 }
 
@@ -96,6 +100,7 @@ pub struct NewInsight {
     /// 1 to 255 bytes.
     pub name: String,
     /// Up to 16 KiB; empty when missing.
+    #[oai(nullable)]
     pub description: Option<String>,
     /// 1 byte to 64 KiB.
     pub content: String,
@@ -118,6 +123,7 @@ pub struct NewAudience {
     /// 1 to 255 bytes.
     pub name: String,
     /// Up to 16 KiB; empty when missing.
+    #[oai(nullable)]
     pub description: Option<String>,
     /// What holds for them.
     pub rules: AudienceRules,
@@ -134,16 +140,22 @@ impl Example for NewAudience {
 #[oai(example)]
 pub struct AudienceRules {
     /// 1 to 64 bytes.
+    #[oai(nullable)]
     pub gender: Option<String>,
     /// 1 to 64 bytes.
+    #[oai(nullable)]
     pub birth_country: Option<String>,
     /// Years, 0 to 150.
+    #[oai(nullable)]
     pub age_min: Option<u32>,
     /// Years, 0 to 150; not below `age_min`.
+    #[oai(nullable)]
     pub age_max: Option<u32>,
     /// Hours a day on social media, 0 to 24, with two decimals at most.
+    #[oai(nullable)]
     pub social_hours_min: Option<f64>,
     /// 0 to 1,000,000.
+    #[oai(nullable)]
     pub purchases_last_month_min: Option<u32>,
 }
 
@@ -170,18 +182,25 @@ pub struct FavoritePatchRequest {
     #[oai(rename = "type")]
     pub kind: Option<FavoriteType>,
     /// 1 to 255 bytes.
+    #[oai(nullable)]
     pub name: Option<String>,
     /// Up to 16 KiB.
+    #[oai(nullable)]
     pub description: Option<String>,
     /// Of a chart.
+    #[oai(nullable)]
     pub x_axis: Option<String>,
     /// Of a chart.
+    #[oai(nullable)]
     pub y_axis: Option<String>,
     /// Of a chart; members of an object are merged, anything else takes its place.
+    #[oai(nullable)]
     pub data: Option<Value>,
     /// Of an insight.
+    #[oai(nullable)]
     pub content: Option<String>,
     /// Of an audience; what is missing in it stays.
+    #[oai(nullable)]
     pub rules: Option<AudienceRules>,
 }
 
@@ -218,8 +237,10 @@ pub struct Chart {
     /// What you say of it.
     pub description: String,
     /// What runs along the bottom.
+    #[oai(nullable)]
     pub x_axis: Option<String>,
     /// What runs up the side.
+    #[oai(nullable)]
     pub y_axis: Option<String>,
     /// As it was sent, byte for byte.
     pub data: Value,
@@ -269,6 +290,7 @@ pub struct FavoritePage {
     /// Newest first.
     pub items: Vec<Favorite>,
     /// For the next page; null on the last one.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 

@@ -28,6 +28,7 @@ pub struct NewTask {
     pub assignee_id: i64,
     /// A run of the workspace.
     #[serde(default)]
+    #[oai(nullable)]
     pub run_id: Option<Uuid>,
 }
 
@@ -50,6 +51,7 @@ pub struct PutTaskRequest {
     pub assignee_id: i64,
     /// A run of the workspace; none when missing.
     #[serde(default)]
+    #[oai(nullable)]
     pub run_id: Option<Uuid>,
 }
 

@@ -17,7 +17,7 @@ const MAX_TITLE: usize = 255;
 /// Longest description, in bytes.
 const MAX_DESCRIPTION: usize = 65_536;
 /// Largest id that an import may bring: beyond, JavaScript cannot count, and there must be room for more.
-const MAX_ID: i64 = 9_007_199_254_740_991;
+const MAX_ID: i64 = 4_503_599_627_370_495;
 
 /// What somebody wants a task to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

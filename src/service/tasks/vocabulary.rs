@@ -75,6 +75,7 @@ pub struct Task {
     #[serde(rename = "assigneeID")]
     pub assignee_id: i64,
     /// The run that it is about; it may be gone.
+    #[oai(nullable)]
     pub run_id: Option<Uuid>,
     /// When it was made.
     #[oai(rename = "createdAt")]
@@ -189,6 +190,7 @@ impl BulkAnswer {
 #[derive(Debug, Clone, Object, Serialize)]
 pub struct BulkResult {
     /// The task, if there is one.
+    #[oai(nullable)]
     pub id: Option<i64>,
     /// How it ended.
     pub result: BulkOutcome,
@@ -243,6 +245,7 @@ pub struct TaskChanges {
     /// The newest first.
     pub items: Vec<TaskChange>,
     /// For the next part; null at the end.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 
@@ -259,6 +262,7 @@ pub struct TaskChange {
     /// Who.
     pub user_id: Uuid,
     /// By which API key, if by one.
+    #[oai(nullable)]
     pub key_id: Option<Uuid>,
     /// What it did.
     pub changes: Vec<FieldChange>,

@@ -52,6 +52,30 @@ async fn a_form_is_not_filled_from_an_array() {
     let problem = client.post("/signup", &json!(["ada@example.com", "correct horse"])).await.problem(422);
     assert_eq!(problem["detail"], "must be an object");
     assert_eq!(client.post_bytes("/signup", " [1,").await.problem(400)["code"], "malformed");
+    let ada = app.user("ada").await;
+    let bulk = ada.post("/api/tasks/bulk", &json!([["t", "d", "done", 5, null]])).await.ok(200);
+    assert_eq!(bulk["data"][0]["result"], "invalid", "{bulk}");
+    let line = r#"[50,"t","d","done",5,null,"2020-01-01T00:00:00Z","2020-01-01T00:00:00Z"]"#;
+    assert_eq!(ada.post_bytes("/api/tasks/import", line).await.problem(422)["errors"][0]["field"], "[0]");
+}
+
+#[tokio::test]
+async fn what_is_not_json_is_said_before_what_does_not_fit() {
+    let app = TestApp::spawn().await;
+    for body in [r#"{"email":5"#, r#"{"foo":1,"#, r#"{"email":"a@b.c","password":7 !!"#] {
+        assert_eq!(app.client().post_bytes("/signup", body).await.problem(400)["code"], "malformed", "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_a_path_says_no_more() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let id = ada.post("/api/tasks/", &json!({"title": "Look"})).await.ok(201)["data"]["id"].clone();
+    assert_eq!(ada.get("/api/tasks/?per_page=5").await.ok(200)["meta"]["total"], 1);
+    ada.get(&format!("/api/tasks/{id}/")).await.ok(200);
+    ada.get("/runs/").await.ok(200);
+    ada.get("/nowhere/").await.problem(404);
 }
 
 #[tokio::test]
