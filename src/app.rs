@@ -47,7 +47,7 @@ impl std::fmt::Debug for App {
 /// Reaches every store of a configuration.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when the database or the blob store does not answer.
+/// [`crate::error::Error::Unavailable`] when the database or the blob store does not answer.
 pub async fn open_stores(config: &Config) -> Result<Stores> {
     let database = open_database(config).await?;
     Ok(Stores { database, blobs: open_blobs(config).await?, cache: open_cache(config).await? })
@@ -56,7 +56,7 @@ pub async fn open_stores(config: &Config) -> Result<Stores> {
 /// Reaches the database of a configuration.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when it does not answer.
+/// [`crate::error::Error::Unavailable`] when it does not answer.
 pub async fn open_database(config: &Config) -> Result<Database> {
     Database::open(&config.database(), config.database_connections, config.upstream_timeout.0).await
 }
@@ -64,7 +64,7 @@ pub async fn open_database(config: &Config) -> Result<Database> {
 /// Reaches the blob store of a configuration.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when it does not answer.
+/// [`crate::error::Error::Unavailable`] when it does not answer.
 pub async fn open_blobs(config: &Config) -> Result<BlobStore> {
     BlobStore::open(&config.blobs(), &config.aws, config.upstream_timeout.0).await
 }
@@ -72,7 +72,7 @@ pub async fn open_blobs(config: &Config) -> Result<BlobStore> {
 /// Makes the cache of a configuration, which need not be there.
 ///
 /// # Errors
-/// [`Error::Internal`] when its URL cannot be used.
+/// [`crate::error::Error::Internal`] when its URL cannot be used.
 pub async fn open_cache(config: &Config) -> Result<Cache> {
     Cache::open(&config.cache_url, config.cache_bytes.as_u64(), config.cache_ttl.0).await
 }

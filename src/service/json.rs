@@ -15,12 +15,12 @@ pub fn parse<'a, T: Deserialize<'a>>(what: &str, bytes: &'a [u8]) -> Result<T> {
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // What does not fit may stand before what is not even JSON, which is the greater fault.
         if let Err(broken) = serde_json::from_slice::<IgnoredAny>(bytes) {
-            return refusal(what, String::new(), &broken);
+            return malformed(what, &broken);
         }
         let path = error.path().iter().fold(String::new(), join);
-        refusal(what, path, error.inner())
+        misfit(path, error.inner())
     })?;
-    deserializer.end().map_err(|error| refusal(what, String::new(), &error))?;
+    deserializer.end().map_err(|error| malformed(what, &error))?;
     Ok(value)
 }
 
@@ -45,11 +45,13 @@ fn join(path: String, segment: &Segment) -> String {
     }
 }
 
-fn refusal(what: &str, path: String, error: &serde_json::Error) -> Error {
+fn malformed(what: &str, error: &serde_json::Error) -> Error {
+    Error::Malformed(FieldError::new("", format!("{what} is not JSON: {error}")))
+}
+
+/// The error of a value that is JSON and does not fit.
+fn misfit(path: String, error: &serde_json::Error) -> Error {
     let message = error.to_string();
-    if !error.is_data() {
-        return Error::Malformed(FieldError::new("", format!("{what} is not JSON: {message}")));
-    }
     let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
     // What is missing or unknown has its name in the message and not in the path.
     let named = ["missing field `", "unknown field `", "duplicate field `"]

@@ -68,6 +68,16 @@ async fn what_is_not_json_is_said_before_what_does_not_fit() {
 }
 
 #[tokio::test]
+async fn a_value_of_the_wrong_type_is_invalid_and_not_malformed() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let member = ada.post("/api/members", &json!({"email": "grace@example.com", "role": 5})).await;
+    assert_eq!(member.field(422), "role");
+    assert_eq!(ada.post("/api/tasks", &json!({"title": "Look", "status": {"a": 1}})).await.field(422), "status");
+    assert_eq!(ada.post_bytes("/api/tasks", r#"{"title":"\ud800"}"#).await.field(422), "title");
+}
+
+#[tokio::test]
 async fn a_slash_at_the_end_of_a_path_says_no_more() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
