@@ -1,6 +1,7 @@
 //! Accepts connections and serves each within its bounds: how many there are, how long a head may take, how long a
 //! reader may stand still. A connection that breaks them ends alone.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -67,7 +68,10 @@ pub async fn serve(
         };
         let local = LocalAddr(listener.local_addr().map_or(Addr::custom("tcp", "unknown"), Addr::SocketAddr));
         let routes = Arc::clone(&routes);
+        let begun = CancellationToken::new();
+        let silent = silent(limits.header_timeout.0, begun.clone());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
+            begun.cancel();
             let routes = Arc::clone(&routes);
             let local = local.clone();
             async move {
@@ -86,6 +90,7 @@ pub async fn serve(
             tokio::select! {
                 _ = connection => {}
                 () = cut.cancelled() => {}
+                () = silent => {}
             }
             drop(seat);
         });
@@ -94,6 +99,14 @@ pub async fn serve(
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections are cut that did not end in time");
         cut.cancel();
+    }
+}
+
+/// Ends when no request has begun in time, and never otherwise. Which protocol a connection speaks is found out before
+/// the limit of a head counts, so somebody who says nothing would keep a seat.
+async fn silent(patience: Duration, begun: CancellationToken) {
+    if tokio::time::timeout(patience, begun.cancelled_owned()).await.is_ok() {
+        pending::<()>().await;
     }
 }
 

@@ -27,6 +27,21 @@ async fn a_head_that_does_not_come_to_its_end_is_given_up() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_or_nearly_nothing_is_given_up() {
+    let app = TestApp::with(&["--header-timeout=100ms"]).await;
+    // The last one is how HTTP/2 begins, and `POST` as well.
+    for begun in ["", "G", "P"] {
+        let mut silent = RawRequest::connect(app.address).await;
+        silent.send(begun.as_bytes()).await;
+        silent.rest().await;
+    }
+    let mut idle = RawRequest::connect(app.address).await;
+    idle.send(GET).await;
+    assert_eq!(idle.status_line().await, "HTTP/1.1 200 OK");
+    idle.rest().await;
+}
+
+#[tokio::test]
 async fn a_connection_beyond_the_most_waits_until_another_ends() {
     let app = TestApp::with(&["--max-connections=1"]).await;
     let mut first = RawRequest::connect(app.address).await;
