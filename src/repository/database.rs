@@ -6,6 +6,9 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -50,6 +53,8 @@ pub struct Database {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     timeout: Duration,
+    /// Whether a statement was given up since a connection was last found to work.
+    troubled: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -62,6 +67,8 @@ impl Database {
             DatabaseUrl::Sqlite(path) => Self::open_sqlite(path, connections, timeout).await,
             DatabaseUrl::Postgres(url) => {
                 let mut options = ConnectOptions::new(url.expose_secret());
+                let troubled = Arc::new(AtomicBool::new(false));
+                let released = Arc::clone(&troubled);
                 let limit = timeout.as_millis().to_string();
                 options
                     .max_connections(connections)
@@ -70,6 +77,7 @@ impl Database {
                     .sqlx_logging(false)
                     .map_sqlx_postgres_opts(move |options| options.options([("statement_timeout", limit.as_str())]))
                     .map_sqlx_postgres_pool_opts(move |options| {
+                        let released = Arc::clone(&released);
                         options
                             // Asking each time would be a second round trip for every statement.
                             .test_before_acquire(false)
@@ -82,12 +90,23 @@ impl Database {
                                     }
                                 })
                             })
-                            // The pool would wait for ever for a connection on which nothing comes any more, and be
-                            // one short.
-                            .after_release(move |connection, _| Box::pin(answers(connection, timeout)))
+                            // The pool asks a connection that comes back, and would wait for ever for one on which
+                            // nothing comes any more, and be one short. So it is asked within bounds before that, but
+                            // only in times of trouble: asking twice costs as much as a statement.
+                            .after_release(move |connection, _| {
+                                let troubled = Arc::clone(&released);
+                                Box::pin(async move {
+                                    if !troubled.load(Ordering::Relaxed) {
+                                        return Ok(true);
+                                    }
+                                    let answers = answers(connection, timeout).await?;
+                                    troubled.store(false, Ordering::Relaxed);
+                                    Ok(answers)
+                                })
+                            })
                     });
                 let pool = sea_orm::Database::connect(options).await?;
-                Ok(Self { reader: pool.clone(), writer: pool, timeout })
+                Ok(Self { reader: pool.clone(), writer: pool, timeout, troubled })
             }
         }
     }
@@ -116,7 +135,7 @@ impl Database {
         };
         let writer = pool(1, WRITER_CACHE_KIB).await?;
         let reader = pool(connections.clamp(1, SQLITE_READERS), READER_CACHE_KIB).await?;
-        Ok(Self { reader, writer, timeout })
+        Ok(Self { reader, writer, timeout, troubled: Arc::default() })
     }
 
     /// For statements that only read.
@@ -146,9 +165,14 @@ impl Database {
     /// # Errors
     /// Those of `work`, and [`Error::Unavailable`] when it takes too long.
     pub async fn bounded<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        match tokio::time::timeout(self.timeout, work).await {
+        // Dropped at the end of this block: when its connection is released, the trouble is known.
+        let mut work = pin!(work);
+        match tokio::time::timeout(self.timeout, work.as_mut()).await {
             Ok(result) => result,
-            Err(elapsed) => Err(Error::unavailable(anyhow::Error::new(elapsed).context("waiting for the database"))),
+            Err(elapsed) => {
+                self.troubled.store(true, Ordering::Relaxed);
+                Err(Error::unavailable(anyhow::Error::new(elapsed).context("waiting for the database")))
+            }
         }
     }
 
@@ -254,18 +278,38 @@ impl Database {
         Ok(inserted)
     }
 
-    /// Rows of an entity as a table named `given`, taken from the parameter of this number: an array of JSON objects.
-    pub fn given_rows<E: EntityTrait>(&self, parameter: usize) -> String {
+    /// These rows of an entity as a table named `given`, whose parameters are added to `values`. A row that is alone
+    /// comes value by value, which spares the database taking JSON apart; several are one JSON array.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when a row cannot be written as JSON.
+    pub fn given_rows<E>(&self, rows: &[E::Model], values: &mut Vec<Value>) -> Result<String>
+    where
+        E: EntityTrait,
+        E::Model: Serialize,
+    {
+        let postgres = self.writer.get_database_backend() == DbBackend::Postgres;
         let columns: Vec<(String, ColumnType)> = E::Column::iter()
             .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
             .collect();
-        if self.writer.get_database_backend() == DbBackend::Postgres {
-            let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
-            return format!("json_to_recordset(${parameter}::json) AS given({types})");
+        if let [row] = rows {
+            let first = values.len() + 1;
+            values.extend(E::Column::iter().map(|column| row.get(column)));
+            let given = columns.iter().enumerate().map(|(place, (name, kind))| {
+                let cast = if postgres { format!("::{}", postgres_type(kind)) } else { String::new() };
+                format!("${}{cast} AS \"{name}\"", first + place)
+            });
+            return Ok(format!("(SELECT {}) AS given", given.collect::<Vec<_>>().join(", ")));
         }
-        let values = joined(&columns, |name, kind| format!("{} AS \"{name}\"", sqlite_value(name, kind)));
+        values.push(serde_json::to_string(rows).context("writing rows as JSON")?.into());
+        let parameter = values.len();
+        if postgres {
+            let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
+            return Ok(format!("json_to_recordset(${parameter}::json) AS given({types})"));
+        }
+        let given = joined(&columns, |name, kind| format!("{} AS \"{name}\"", sqlite_value(name, kind)));
         // The limit keeps the element from being written out as text anew wherever it is named.
-        format!("(SELECT {values} FROM (SELECT value FROM json_each(${parameter}) LIMIT -1) AS given) AS given")
+        Ok(format!("(SELECT {given} FROM (SELECT value FROM json_each(${parameter}) LIMIT -1) AS given) AS given"))
     }
 
     /// Statements that write together or not at all, in one round trip where the database can; what the first one

@@ -126,6 +126,50 @@ impl Cache {
         }
     }
 
+    /// What `query` finds of an owner's list, cached under the list's current generation, or what `load` finds.
+    ///
+    /// Which generation is current is asked for together with what is there under the one that this process saw last:
+    /// as long as nobody writes, that is one round trip.
+    ///
+    /// # Errors
+    /// Those of `load` alone.
+    pub async fn get_page_or_load<F, Fut>(
+        &self,
+        owner: Uuid,
+        list: &'static str,
+        query: String,
+        load: F,
+    ) -> Result<Bytes>
+    where
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<Bytes>> + Send,
+    {
+        let page = |generation| CacheKey::Page { owner, list, generation, query: query.clone() };
+        let current = match self {
+            Self::Memory(_) => self.generation(owner, list).await,
+            Self::Redis(cache) => {
+                let generations = &cache.0.generations;
+                let guess = generations.get(&(owner, list)).await;
+                let there = async { cache.peek(&page(guess?)).await };
+                let (current, there) = tokio::join!(self.generation(owner, list), there);
+                if let (true, Some(bytes)) = (current == guess, there) {
+                    count(&self.tally().hits, 1);
+                    return Ok(bytes);
+                }
+                if let Some(current) = current.filter(|_| current != guess) {
+                    generations.insert((owner, list), current).await;
+                }
+                current
+            }
+        };
+        let Some(generation) = current else { return load().await };
+        let loaded = self.get_or_load(page(generation), || async { load().await.map(Some) }).await?;
+        match loaded {
+            Some(bytes) => Ok(bytes),
+            None => load().await,
+        }
+    }
+
     /// The current generation of an owner's list, to be asked for *before* the list is read and to be put into its
     /// [`CacheKey::Page`]; nothing when the cache must be read past.
     pub async fn generation(&self, owner: Uuid, list: &'static str) -> Option<Generation> {
