@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Gate};
+use crate::api::{self, Gate, OperatorSecret};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
 use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
@@ -169,6 +169,7 @@ impl App {
             services,
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
             limits: self.config.limits.clone(),
+            operator: OperatorSecret::of(&self.config.auth),
         };
         let patience = self.config.shutdown_timeout.0;
         let routes = if serves { api::routes(gate) } else { api::probes(gate) };

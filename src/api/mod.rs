@@ -11,6 +11,7 @@ mod favorites;
 mod health;
 mod json;
 mod ndjson;
+mod operator;
 mod paths;
 pub mod public;
 mod runs;
@@ -32,6 +33,7 @@ use context::Context;
 use paths::Paths;
 
 pub use connections::serve;
+pub use operator::OperatorSecret;
 
 /// What stands before every handler: who may come in, how often, and how much they may bring.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Gate {
     pub trust_forwarded_for: bool,
     /// The bounds of bodies.
     pub limits: Limits,
+    /// What the operator says; without one, nobody is.
+    pub operator: Option<OperatorSecret>,
 }
 
 /// Everything that the server answers.

@@ -220,6 +220,12 @@ pub struct AuthConfig {
     /// Password hashes that may wait; beyond, sign-in answers 503.
     #[arg(long, env, global = true, default_value_t = 256)]
     pub password_queue: u32,
+    /// The operator's name for `/metrics` and `/debug/pprof`.
+    #[arg(long, env, global = true)]
+    pub metrics_username: Option<String>,
+    /// The operator's password for `/metrics` and `/debug/pprof`; unless both are set, nobody finds them.
+    #[arg(long, env, global = true, hide_env_values = true)]
+    pub metrics_password: Option<SecretString>,
     /// Trust the last address of `X-Forwarded-For`: only behind a proxy that sets it.
     #[arg(long, env, global = true, default_value_t = false, action = clap::ArgAction::Set)]
     pub trust_forwarded_for: bool,
