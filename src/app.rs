@@ -13,12 +13,14 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, Gate, OperatorSecret};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
 use crate::service::accounts::{JwtSecret, OldSessions};
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::{
-    AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService,
+    AccountService, FavoriteService, HealthService, RateLimits, RunService, ScrapeService, SegmentService, Services,
+    TaskService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -32,6 +34,8 @@ pub struct App {
 /// What a configuration makes.
 #[derive(Debug)]
 pub struct Built {
+    /// What is counted.
+    pub metrics: Metrics,
     /// The services.
     pub services: Services,
     /// The collector of segments.
@@ -112,19 +116,25 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
         }
     };
     let accounts = AccountRepository::new(stores.database.clone());
-    let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
+    let metrics = Metrics::new()?;
+    let runs = RunRepository::new(stores.database.clone());
+    let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone());
     let segments = SegmentRepository::new(stores.database.clone());
+    let sessions = OldSessions::new(accounts.clone());
+    let accounts = AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?;
     Ok(Built {
-        sessions: OldSessions::new(accounts.clone()),
+        sessions,
         services: Services {
-            accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
+            scrape: ScrapeService::new(metrics.clone(), stores.clone(), accounts.clone()),
+            accounts,
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
-            runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
+            runs: RunService::new(stores, committer, metrics.clone(), &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             health: HealthService::new(stores.clone(), config.service()),
             rates: RateLimits::new(&config.limits),
         },
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
+        metrics,
         committing: tokio::spawn(committing),
     })
 }
@@ -157,15 +167,16 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, committing } = self.built;
+        let Built { metrics, services, segments, sessions, committing } = self.built;
         let shutdown = CancellationToken::new();
-        let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
+        let mut workers = Workers { running: JoinSet::new(), metrics: metrics.clone(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
         if serves {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());
         }
         let gate = Gate {
+            metrics,
             services,
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
             limits: self.config.limits.clone(),
@@ -185,12 +196,13 @@ impl App {
 /// What works in the background of this process.
 struct Workers {
     running: JoinSet<()>,
+    metrics: Metrics,
     shutdown: CancellationToken,
 }
 
 impl Workers {
     fn start(&mut self, worker: impl Worker, bell: Arc<Notify>) {
-        self.running.spawn(work(worker, bell, self.shutdown.clone()));
+        self.running.spawn(work(worker, bell, self.metrics.clone(), self.shutdown.clone()));
     }
 }
 

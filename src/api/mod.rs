@@ -10,6 +10,7 @@ mod etag;
 mod favorites;
 mod health;
 mod json;
+mod metrics;
 mod ndjson;
 mod operator;
 mod paths;
@@ -21,11 +22,12 @@ mod tasks;
 
 use std::sync::Arc;
 
-use poem::EndpointExt;
 use poem::endpoint::BoxEndpoint;
+use poem::{EndpointExt, get};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::config::Limits;
+use crate::metrics::Metrics;
 use crate::service::Services;
 
 use compression::Compressed;
@@ -38,6 +40,8 @@ pub use operator::OperatorSecret;
 /// What stands before every handler: who may come in, how often, and how much they may bring.
 #[derive(Debug, Clone)]
 pub struct Gate {
+    /// What is counted.
+    pub metrics: Metrics,
     /// Everything that is behind it.
     pub services: Services,
     /// Whether the last address of `X-Forwarded-For` is believed.
@@ -78,7 +82,8 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
 fn assembled<T: OpenApi + 'static>(gate: Gate, service: OpenApiService<T, ()>) -> BoxEndpoint<'static> {
     let gate = Arc::new(gate);
     let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
-    let routes = docs::routes(&service).nest("/", service).around(docs::lead_from_root);
+    let routes =
+        docs::routes(&service).at("/metrics", get(metrics::metrics)).nest("/", service).around(docs::lead_from_root);
     routes.data(gate).with(context).with(Compressed).map_to_response().boxed()
 }
 

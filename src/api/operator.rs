@@ -5,16 +5,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use poem::error::{NotFoundError, ResponseError};
 use poem::http::StatusCode;
-use poem::{Request, RequestBody, Result};
-use poem_openapi::registry::{MetaSecurityScheme, Registry};
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use poem::{FromRequest, Request, RequestBody, Result};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::security::gate;
 use crate::config::AuthConfig;
-
-const SCHEME: &str = "operator";
 
 /// What the operator has to say, as `name:password`.
 #[derive(Debug, Clone)]
@@ -48,31 +44,8 @@ impl ResponseError for NotTheOperator {
 #[derive(Debug)]
 pub struct Operator;
 
-impl<'a> ApiExtractor<'a> for Operator {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        let scheme = MetaSecurityScheme {
-            ty: "http",
-            description: Some("`METRICS_USERNAME` and `METRICS_PASSWORD` of the configuration"),
-            name: None,
-            key_in: None,
-            scheme: Some("basic"),
-            bearer_format: None,
-            flows: None,
-            openid_connect_url: None,
-        };
-        registry.create_security_scheme(SCHEME, scheme);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![SCHEME]
-    }
-
-    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl<'a> FromRequest<'a> for Operator {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         let secret = gate(request)?.operator.as_ref().ok_or(NotFoundError)?;
         let given = || {
             let (scheme, credentials) = request.header("authorization")?.split_once(' ')?;

@@ -232,6 +232,19 @@ impl Database {
         .await
     }
 
+    /// The pools, each with its connections and with how many of them are idle.
+    pub fn pools(&self) -> Vec<(&'static str, usize, usize)> {
+        if self.writer.get_database_backend() == DbBackend::Postgres {
+            let pool = self.writer.get_postgres_connection_pool();
+            return vec![("all", pool.size() as usize, pool.num_idle())];
+        }
+        let pool = |name, pool: &DatabaseConnection| {
+            let pool = pool.get_sqlite_connection_pool();
+            (name, pool.size() as usize, pool.num_idle())
+        };
+        vec![pool("readers", &self.reader), pool("writer", &self.writer)]
+    }
+
     /// Inserts rows of an entity, leaves out those whose key is taken, and says how many were inserted.
     ///
     /// PostgreSQL gets all of them as one parameter, an array of JSON objects: one round trip, and a statement whose

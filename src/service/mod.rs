@@ -10,6 +10,7 @@ pub mod lines;
 pub mod rates;
 pub mod roles;
 pub mod runs;
+pub mod scrape;
 pub mod segments;
 pub mod tasks;
 pub mod time;
@@ -19,6 +20,7 @@ pub use favorites::FavoriteService;
 pub use health::HealthService;
 pub use rates::RateLimits;
 pub use runs::RunService;
+pub use scrape::ScrapeService;
 pub use segments::SegmentService;
 pub use tasks::TaskService;
 
@@ -35,6 +37,8 @@ pub struct Services {
     pub tasks: TaskService,
     /// Whether the stores answer.
     pub health: HealthService,
+    /// What the metrics say.
+    pub scrape: ScrapeService,
     /// Requests a second.
     pub rates: RateLimits,
 }

@@ -34,11 +34,11 @@ pub use self::items::{Item, Ticket};
 pub use self::key::CacheKey;
 pub use self::memory::MemoryCache;
 pub use self::redis::RedisCache;
-pub use self::tally::CacheCounts;
+pub use self::tally::{CacheCounts, Kind, Outcome};
 
 use self::entry::{Lookup, Version};
 use self::flight::Flights;
-use self::tally::{Tally, count};
+use self::tally::Tally;
 use crate::config::CacheUrl;
 use crate::error::Result;
 
@@ -86,16 +86,16 @@ impl Cache {
         let tally = self.tally();
         let version = match self.lookup(&key).await {
             Lookup::Hit(bytes) => {
-                count(&tally.hits, 1);
+                tally.read(key.kind(), Outcome::Hit);
                 return Ok(Some(bytes));
             }
             Lookup::Off => {
-                count(&tally.passed, 1);
+                tally.read(key.kind(), Outcome::Passed);
                 return Box::pin(load()).await;
             }
             Lookup::Miss(version) => version,
         };
-        count(&tally.misses, 1);
+        tally.read(key.kind(), Outcome::Miss);
         // A load is a large future, of which a hit should not even reserve the room: whoever awaits a read moves it.
         let loading = Box::pin(self.load_and_fill(&key, load));
         Box::pin(self.flights().join(key.clone(), version, loading)).await
@@ -153,7 +153,7 @@ impl Cache {
                 let there = async { cache.peek(&page(guess?)).await };
                 let (current, there) = tokio::join!(self.generation(owner, list), there);
                 if let (true, Some(bytes)) = (current == guess, there) {
-                    count(&self.tally().hits, 1);
+                    self.tally().read(Kind::Page, Outcome::Hit);
                     return Ok(bytes);
                 }
                 if let Some(current) = current.filter(|_| current != guess) {
