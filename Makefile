@@ -4,6 +4,7 @@
 CARGO_DENY    := 0.20.2
 CARGO_MACHETE := 0.9.2
 
+HELM    ?= helm
 COMPOSE := docker compose --env-file .env.compose
 STORES  := db redis minio
 
@@ -92,6 +93,15 @@ deny: ## Check licences, banned crates, sources and security advisories
 .PHONY: machete
 machete: ## Look for dependencies that nothing uses
 	cargo machete
+
+# The tests render the chart without Helm; this asks Helm itself.
+.PHONY: helm-lint
+helm-lint: ## Have Helm lint the chart, and render it as the tests do; skipped where there is no helm
+	@if ! command -v $(HELM) >/dev/null; then echo 'helm is not installed: SKIPPED'; exit 0; fi; \
+	set -e; for values in deploy/helm/runyard/ci/*.yaml; do \
+		echo "$$values"; $(HELM) lint --strict --quiet --values "$$values" deploy/helm/runyard; \
+	done; \
+	TEST_HELM="$$(command -v $(HELM))" cargo test --locked --test it helm_itself_renders_the_same
 
 .PHONY: ci
 ci: deps lint doc deny machete test ## Everything that has to pass before a merge

@@ -15,6 +15,7 @@ mod errors;
 mod faults;
 mod favorites;
 mod health;
+mod helm;
 mod metrics;
 mod migrations;
 mod openapi;
