@@ -17,6 +17,7 @@ mod favorites;
 mod health;
 mod migrations;
 mod openapi;
+mod queue;
 mod runs;
 mod security;
 mod sharing;
