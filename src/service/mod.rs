@@ -9,6 +9,7 @@ pub mod json;
 pub mod lines;
 pub mod queue;
 pub mod rates;
+pub mod roles;
 pub mod runs;
 pub mod segments;
 pub mod tasks;
@@ -30,6 +31,8 @@ pub struct Services {
     pub accounts: AccountService,
     /// What users keep.
     pub favorites: FavoriteService,
+    /// Topics and their messages.
+    pub queue: QueueService,
     /// Runs and traces.
     pub runs: RunService,
     /// Tasks.

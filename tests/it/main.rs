@@ -18,6 +18,7 @@ mod health;
 mod migrations;
 mod openapi;
 mod queue;
+mod roles;
 mod runs;
 mod security;
 mod sharing;
