@@ -14,13 +14,15 @@ use crate::api::{self, Gate, OperatorSecret};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
 use crate::metrics::Metrics;
-use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
+use crate::repository::{
+    AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
+};
 use crate::service::accounts::{JwtSecret, OldSessions};
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::{
-    AccountService, FavoriteService, HealthService, RateLimits, RunService, ScrapeService, SegmentService, Services,
-    TaskService,
+    AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, ScrapeService,
+    SegmentService, Services, TaskService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -44,6 +46,8 @@ pub struct Built {
     pub sessions: OldSessions,
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
+    /// Claims messages for whoever waits; ends after the services are gone.
+    pub claiming: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for App {
@@ -119,6 +123,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let metrics = Metrics::new()?;
     let runs = RunRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone());
+    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
     let segments = SegmentRepository::new(stores.database.clone());
     let sessions = OldSessions::new(accounts.clone());
     let accounts = AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?;
@@ -128,6 +133,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
             scrape: ScrapeService::new(metrics.clone(), stores.clone(), accounts.clone()),
             accounts,
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
+            queue,
             runs: RunService::new(stores, committer, metrics.clone(), &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             health: HealthService::new(stores.clone(), config.service()),
@@ -136,6 +142,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
         metrics,
         committing: tokio::spawn(committing),
+        claiming: tokio::spawn(claiming),
     })
 }
 
@@ -167,7 +174,7 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { metrics, services, segments, sessions, committing } = self.built;
+        let Built { metrics, services, segments, sessions, committing, claiming } = self.built;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), metrics: metrics.clone(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
@@ -175,6 +182,12 @@ impl App {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());
         }
+        let queue = services.queue.clone();
+        let stop = async move {
+            stop.await;
+            // Who waits for a message is answered at once.
+            queue.close();
+        };
         let gate = Gate {
             metrics,
             services,
@@ -186,7 +199,7 @@ impl App {
         let routes = if serves { api::routes(gate) } else { api::probes(gate) };
         api::serve(self.listener, routes, &self.config.limits, patience, stop).await;
         shutdown.cancel();
-        let rest = async { tokio::join!(workers.running.join_all(), committing) };
+        let rest = async { tokio::join!(workers.running.join_all(), committing, claiming) };
         if tokio::time::timeout(patience, rest).await.is_err() {
             tracing::warn!("stopped before everything in hand was finished");
         }

@@ -2,7 +2,8 @@
 //! for every row; who writes has been let in by that very workspace a moment ago.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::dialect;
 
 /// Each as table, constraint, column, and what it refers to.
 const REFERENCES: [(&str, &str, &str, &str); 4] = [
@@ -12,34 +13,26 @@ const REFERENCES: [(&str, &str, &str, &str); 4] = [
     ("favorites", "fk_favorites_user_id", "user_id", "users"),
 ];
 
-#[derive(DeriveMigrationName)]
+/// The step.
+#[derive(Debug, DeriveMigrationName)]
 pub struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.get_database_backend() != DbBackend::Postgres {
-            // SQLite cannot take one off, and looks it up in its own pages at next to no cost.
-            return Ok(());
-        }
-        for (table, name, _, _) in REFERENCES {
-            let sql = format!("ALTER TABLE {table} DROP CONSTRAINT {name}");
-            manager.get_connection().execute_unprepared(&sql).await?;
-        }
-        Ok(())
+        let drop =
+            |(table, name, _, _): (&str, &str, &str, &str)| format!("ALTER TABLE {table} DROP CONSTRAINT {name}");
+        // SQLite cannot take one off, and looks it up in its own pages at next to no cost.
+        dialect::run(manager, &REFERENCES.map(drop), &[]).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.get_database_backend() != DbBackend::Postgres {
-            return Ok(());
-        }
-        for (table, name, column, referred) in REFERENCES {
-            let sql = format!(
+        let add = |(table, name, column, referred): (&str, &str, &str, &str)| {
+            format!(
                 "ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES {referred} (id) \
                  ON DELETE CASCADE"
-            );
-            manager.get_connection().execute_unprepared(&sql).await?;
-        }
-        Ok(())
+            )
+        };
+        dialect::run(manager, &REFERENCES.map(add), &[]).await
     }
 }

@@ -7,6 +7,7 @@ pub mod favorites;
 pub mod health;
 pub mod json;
 pub mod lines;
+pub mod queue;
 pub mod rates;
 pub mod roles;
 pub mod runs;
@@ -18,6 +19,7 @@ pub mod time;
 pub use accounts::AccountService;
 pub use favorites::FavoriteService;
 pub use health::HealthService;
+pub use queue::QueueService;
 pub use rates::RateLimits;
 pub use runs::RunService;
 pub use scrape::ScrapeService;
@@ -31,6 +33,8 @@ pub struct Services {
     pub accounts: AccountService,
     /// What users keep.
     pub favorites: FavoriteService,
+    /// Topics and their messages.
+    pub queue: QueueService,
     /// Runs and traces.
     pub runs: RunService,
     /// Tasks.

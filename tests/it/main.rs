@@ -19,6 +19,7 @@ mod helm;
 mod metrics;
 mod migrations;
 mod openapi;
+mod queue;
 mod roles;
 mod runs;
 mod security;

@@ -1,7 +1,12 @@
-//! The database: the only file that knows which of the two it talks to.
+//! The database: the only module that knows which of the two it talks to.
 //!
 //! SQLite has one writer at a time, so writes queue on a pool of one connection instead of failing as busy;
 //! PostgreSQL uses one pool for both. A transaction never leaves the repository.
+
+mod filters;
+mod sql;
+
+pub use sql::{Chain, Column};
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,11 +18,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use migration::{MigrationStatus, Migrator, MigratorTrait, Step};
-use sea_orm::sea_query::{ColumnType, Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
-    IdenStatic, IntoSimpleExpr, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, Value,
+    IdenStatic, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -25,6 +28,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
+use sql::{joined, postgres_type};
 
 /// Any number that no other program takes a lock on; migrations of all replicas meet at it.
 const MIGRATION_LOCK: i64 = 0x0052_756e_7961_7264;
@@ -262,9 +266,8 @@ impl Database {
         let backend = self.writer.get_database_backend();
         let table = E::default();
         let table = table.table_name();
-        let columns: Vec<(String, ColumnType)> = E::Column::iter()
-            .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
-            .collect();
+        let columns: Vec<Column> =
+            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
         let names = joined(&columns, |name, _| format!("\"{name}\""));
         if backend == DbBackend::Postgres {
             let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
@@ -301,28 +304,15 @@ impl Database {
         E: EntityTrait,
         E::Model: Serialize,
     {
-        let postgres = self.writer.get_database_backend() == DbBackend::Postgres;
-        let columns: Vec<(String, ColumnType)> = E::Column::iter()
-            .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
-            .collect();
+        let columns: Vec<Column> =
+            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
         if let [row] = rows {
             let first = values.len() + 1;
             values.extend(E::Column::iter().map(|column| row.get(column)));
-            let given = columns.iter().enumerate().map(|(place, (name, kind))| {
-                let cast = if postgres { format!("::{}", postgres_type(kind)) } else { String::new() };
-                format!("${}{cast} AS \"{name}\"", first + place)
-            });
-            return Ok(format!("(SELECT {}) AS given", given.collect::<Vec<_>>().join(", ")));
+            return Ok(self.given_row(first, &columns));
         }
         values.push(serde_json::to_string(rows).context("writing rows as JSON")?.into());
-        let parameter = values.len();
-        if postgres {
-            let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
-            return Ok(format!("json_to_recordset(${parameter}::json) AS given({types})"));
-        }
-        let given = joined(&columns, |name, kind| format!("{} AS \"{name}\"", sqlite_value(name, kind)));
-        // The limit keeps the element from being written out as text anew wherever it is named.
-        Ok(format!("(SELECT {given} FROM (SELECT value FROM json_each(${parameter}) LIMIT -1) AS given) AS given"))
+        Ok(self.given(values.len(), &columns))
     }
 
     /// Statements that write together or not at all, in one round trip where the database can; what the first one
@@ -352,51 +342,6 @@ impl Database {
         transaction.commit().await?;
         Ok(answer.unwrap_or_default())
     }
-
-    /// What makes a statement lock the rows that it reads, in the order in which it reads them; nothing where there
-    /// is one writer at a time.
-    pub fn lock_clause(&self) -> &'static str {
-        if self.writer.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" }
-    }
-
-    /// A text as it is ordered: by code points, whatever the language of the database.
-    pub fn by_code_points(&self, column: impl IntoSimpleExpr) -> SimpleExpr {
-        let column = column.into_simple_expr();
-        match self.reader.get_database_backend() {
-            DbBackend::Postgres => Expr::cust_with_exprs("$1 COLLATE \"C\"", [column]),
-            _ => column,
-        }
-    }
-
-    /// That the JSON array in `column` has the text `value` among its items.
-    pub fn json_array_has(&self, column: impl IntoSimpleExpr, value: &str) -> SimpleExpr {
-        let column = column.into_simple_expr();
-        match self.reader.get_database_backend() {
-            DbBackend::Postgres => {
-                let wanted = serde_json::json!([value]);
-                Expr::cust_with_exprs("$1 @> $2", [column, Expr::val(wanted)])
-            }
-            _ => Expr::cust_with_exprs(
-                "EXISTS (SELECT 1 FROM json_each(?) AS item WHERE item.value = ?)",
-                [column, Expr::val(value)],
-            ),
-        }
-    }
-
-    /// That the JSON object in `column` has the text `value` under `key`.
-    pub fn json_object_has(&self, column: impl IntoSimpleExpr, key: &str, value: &str) -> SimpleExpr {
-        let column = column.into_simple_expr();
-        match self.reader.get_database_backend() {
-            DbBackend::Postgres => {
-                let wanted = serde_json::json!({ key: value });
-                Expr::cust_with_exprs("$1 @> $2", [column, Expr::val(wanted)])
-            }
-            _ => Expr::cust_with_exprs(
-                "EXISTS (SELECT 1 FROM json_each(?) AS item WHERE item.key = ? AND item.value = ?)",
-                [column, Expr::val(key), Expr::val(value)],
-            ),
-        }
-    }
 }
 
 /// That a connection works; an error when it does not, or not in time.
@@ -418,30 +363,4 @@ fn make_private(path: &Path) -> anyhow::Result<()> {
 async fn integers(connection: &impl ConnectionTrait, statement: Statement) -> Result<Vec<i64>> {
     let rows = connection.query_all_raw(statement).await?;
     rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
-}
-
-fn joined(columns: &[(String, ColumnType)], part: impl Fn(&str, &ColumnType) -> String) -> String {
-    columns.iter().map(|(name, kind)| part(name, kind)).collect::<Vec<_>>().join(", ")
-}
-
-/// The type of a column in PostgreSQL, for those that rows consist of.
-fn postgres_type(kind: &ColumnType) -> &'static str {
-    match kind {
-        ColumnType::Uuid => "uuid",
-        ColumnType::Boolean => "boolean",
-        ColumnType::BigInteger => "bigint",
-        ColumnType::TimestampWithTimeZone => "timestamptz",
-        ColumnType::Json | ColumnType::JsonBinary => "jsonb",
-        _ => "text",
-    }
-}
-
-/// The value of a member of a JSON object, in the form in which the driver writes that type into SQLite.
-fn sqlite_value(name: &str, kind: &ColumnType) -> String {
-    match kind {
-        ColumnType::Uuid => format!("unhex(given.value ->> '{name}', '-')"),
-        ColumnType::TimestampWithTimeZone => format!("replace(given.value ->> '{name}', 'Z', '+00:00')"),
-        ColumnType::Json | ColumnType::JsonBinary => format!("given.value -> '{name}'"),
-        _ => format!("given.value ->> '{name}'"),
-    }
 }
