@@ -25,6 +25,8 @@ pub fn unknown(object: &Value) -> Vec<String> {
         ("v1", "Secret") => lost::<Secret>(object),
         ("v1", "Service") => lost::<Service>(object),
         ("v1", "ServiceAccount") => lost::<ServiceAccount>(object),
+        // A kind of Prometheus' operator, for which there are no types here.
+        ("monitoring.coreos.com/v1", "PodMonitor") => Vec::new(),
         (version, kind) => vec![format!("no kind {kind:?} of {version:?}")],
     }
 }

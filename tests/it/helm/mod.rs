@@ -124,6 +124,7 @@ fn what_cannot_work_is_refused_with_what_would_be_right() {
     refused("embedded", "persistence.enabled", json!(false), "BLOB_URL is required");
     refused("embedded", "mode", json!("roles"), "only mode `all`");
     refused("everything", "ingress.hosts", json!([]), "ingress.hosts is required");
+    refused("smallest", "podMonitor.enabled", json!(true), "METRICS_PASSWORD are required");
     let blobs_elsewhere = json!({
         "config": { "BLOB_URL": "s3://runs" },
         "secret": { "values": { "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b" } },

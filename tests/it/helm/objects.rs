@@ -112,12 +112,32 @@ fn every_selector_finds_the_pods_that_it_means() {
         for policy in of_kind(&objects, "NetworkPolicy") {
             let meant = selected(&objects, &policy.value["spec"]["podSelector"]["matchLabels"]);
             assert_eq!(meant.len(), 1, "{name}");
-            let open = !policy.value["spec"]["ingress"].as_array().unwrap().is_empty();
-            assert_eq!(open, meant[0] == *front, "{name}: only the API is reached, not {}", policy.name());
+            // One rule for those who ask the API, one for those who ask for metrics.
+            let rules = policy.value["spec"]["ingress"].as_array().unwrap().len();
+            let monitored = of_kind(&objects, "PodMonitor").len();
+            assert_eq!(rules, usize::from(meant[0] == *front) + monitored, "{name}, {}", policy.name());
         }
     }
     let count = |kind: &str| of_kind(&made("everything"), kind).len();
     assert_eq!((count("PodDisruptionBudget"), count("NetworkPolicy")), (4, 4));
+}
+
+#[test]
+fn every_pod_is_monitored_with_the_operators_password() {
+    let objects = made("everything");
+    let [monitor] = of_kind(&objects, "PodMonitor")[..] else { panic!("one monitor") };
+    let spec = &monitor.value["spec"];
+    assert_eq!(selected(&objects, &spec["selector"]["matchLabels"]), of_kind(&objects, "Deployment"));
+    let endpoint = &spec["podMetricsEndpoints"][0];
+    assert_eq!((&endpoint["port"], &endpoint["path"]), (&json!("http"), &json!("/metrics")));
+    let api: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+    assert!(api["paths"]["/metrics"]["get"].is_object(), "the server has no /metrics");
+    let secrets = of_kind(&objects, "Secret");
+    for part in ["username", "password"] {
+        let reference = &endpoint["basicAuth"][part];
+        let secret = secrets.iter().find(|secret| secret.name() == reference["name"]).unwrap();
+        assert!(secret.value["stringData"][reference["key"].as_str().unwrap()].is_string(), "{part}");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@
 {{- fail "ingress.hosts is required with ingress.enabled" -}}
 {{- end -}}
 {{- if not .Values.secret.existing -}}
-{{- include "runyard.checkSecret" (dict "root" . "secret" .Values.secret.values "several" $several "alone" $alone "kept" $kept "blobs" $blobs) -}}
+{{- include "runyard.checkSecret" (dict "root" . "secret" .Values.secret.values "several" $several "alone" $alone "kept" $kept "blobs" $blobs "monitored" .Values.podMonitor.enabled) -}}
 {{- end -}}
 {{- end -}}
 
@@ -64,6 +64,9 @@
 {{- end -}}
 {{- if and .several (not (or (hasPrefix "redis://" .secret.CACHE_URL) (hasPrefix "rediss://" .secret.CACHE_URL))) -}}
 {{- fail "secret.values.CACHE_URL: several replicas need redis://… or rediss://…, or a delete on one would not reach the others" -}}
+{{- end -}}
+{{- if and .monitored (not (and .secret.METRICS_USERNAME .secret.METRICS_PASSWORD)) -}}
+{{- fail "secret.values.METRICS_USERNAME and METRICS_PASSWORD are required with podMonitor.enabled" -}}
 {{- end -}}
 {{- if and (hasPrefix "s3://" .blobs) (not (and .secret.AWS_ACCESS_KEY_ID .secret.AWS_SECRET_ACCESS_KEY)) -}}
 {{- fail "secret.values.AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are required with s3://" -}}
