@@ -11,6 +11,7 @@ pub mod rates;
 pub mod runs;
 pub mod segments;
 pub mod tasks;
+pub mod telemetry;
 pub mod time;
 
 pub use accounts::AccountService;
