@@ -2,18 +2,20 @@
 
 use std::future::pending;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Gate};
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
 use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
-use crate::service::accounts::JwtSecret;
+use crate::service::accounts::{JwtSecret, OldSessions};
+use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::{
     AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService,
@@ -34,6 +36,8 @@ pub struct Built {
     pub services: Services,
     /// The collector of segments.
     pub segments: SegmentService,
+    /// Forgets old sessions.
+    pub sessions: OldSessions,
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
 }
@@ -101,6 +105,7 @@ pub async fn openapi() -> Result<String> {
 pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let secret = match (&config.auth.jwt_secret, config.database()) {
         (Some(list), _) => JwtSecret::parse(list)?,
+        (None, _) if !config.roles().contains(&Role::Api) => JwtSecret::unknown(),
         (None, DatabaseUrl::Sqlite(_)) => JwtSecret::load_or_create(&config.data_dir)?,
         (None, DatabaseUrl::Postgres(_)) => {
             return Err(anyhow!("JWT_SECRET is required with PostgreSQL: all replicas need the same").into());
@@ -110,12 +115,13 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
     let segments = SegmentRepository::new(stores.database.clone());
     Ok(Built {
+        sessions: OldSessions::new(accounts.clone()),
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
-            health: HealthService::new(stores.clone()),
+            health: HealthService::new(stores.clone(), config.service()),
             rates: RateLimits::new(&config.limits),
         },
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
@@ -129,6 +135,9 @@ impl App {
     /// # Errors
     /// Says which of it did not work.
     pub async fn start(config: Config) -> Result<Self> {
+        if config.roles().contains(&Role::Streamer) && config.telemetry.streamer_source.is_none() {
+            return Err(anyhow!("a streamer needs something to read: set STREAMER_SOURCE").into());
+        }
         let stores = open_stores(&config).await?;
         if config.migrate {
             stores.database.migrate_up().await?;
@@ -148,35 +157,39 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, committing } = self.built;
+        let Built { services, segments, sessions, committing } = self.built;
         let shutdown = CancellationToken::new();
-        let collecting = tokio::spawn(segments.run(shutdown.clone()));
-        let upkeep = tokio::spawn(forget_sessions(services.accounts.clone(), shutdown.clone()));
+        let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
+        let serves = self.config.roles().contains(&Role::Api);
+        if serves {
+            workers.start(segments, Arc::default());
+            workers.start(sessions, Arc::default());
+        }
         let gate = Gate {
             services,
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
             limits: self.config.limits.clone(),
         };
         let patience = self.config.shutdown_timeout.0;
-        api::serve(self.listener, api::routes(gate), &self.config.limits, patience, stop).await;
+        let routes = if serves { api::routes(gate) } else { api::probes(gate) };
+        api::serve(self.listener, routes, &self.config.limits, patience, stop).await;
         shutdown.cancel();
-        let rest = async { tokio::join!(collecting, upkeep, committing) };
+        let rest = async { tokio::join!(workers.running.join_all(), committing) };
         if tokio::time::timeout(patience, rest).await.is_err() {
             tracing::warn!("stopped before everything in hand was finished");
         }
     }
 }
 
-/// Once an hour, what nobody can sign in with any more is forgotten.
-async fn forget_sessions(accounts: AccountService, shutdown: CancellationToken) {
-    loop {
-        if let Err(error) = accounts.forget_old_sessions(chrono::Utc::now()).await {
-            tracing::warn!(error = %format!("{:#}", anyhow::Error::new(error)), "forgetting old sessions failed");
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(3600)) => {}
-        }
+/// What works in the background of this process.
+struct Workers {
+    running: JoinSet<()>,
+    shutdown: CancellationToken,
+}
+
+impl Workers {
+    fn start(&mut self, worker: impl Worker, bell: Arc<Notify>) {
+        self.running.spawn(work(worker, bell, self.shutdown.clone()));
     }
 }
 

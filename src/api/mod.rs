@@ -20,7 +20,8 @@ mod tasks;
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt};
+use poem::EndpointExt;
+use poem::endpoint::BoxEndpoint;
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::config::Limits;
@@ -44,12 +45,15 @@ pub struct Gate {
 }
 
 /// Everything that the server answers.
-pub fn routes(gate: Gate) -> impl Endpoint {
-    let gate = Arc::new(gate);
+pub fn routes(gate: Gate) -> BoxEndpoint<'static> {
     let service = document(apis(&gate.services));
-    let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
-    let routes = docs::routes(&service).nest("/", service).around(docs::lead_from_root);
-    routes.data(gate).with(context).with(Compressed)
+    assembled(gate, service)
+}
+
+/// What a process answers that leaves the API to others: whether it is well.
+pub fn probes(gate: Gate) -> BoxEndpoint<'static> {
+    let service = document(health::HealthApi { health: gate.services.health.clone() });
+    assembled(gate, service)
 }
 
 /// The OpenAPI document as JSON.
@@ -65,6 +69,13 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },
     )
+}
+
+fn assembled<T: OpenApi + 'static>(gate: Gate, service: OpenApiService<T, ()>) -> BoxEndpoint<'static> {
+    let gate = Arc::new(gate);
+    let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
+    let routes = docs::routes(&service).nest("/", service).around(docs::lead_from_root);
+    routes.data(gate).with(context).with(Compressed).map_to_response().boxed()
 }
 
 fn document<T: OpenApi + 'static>(apis: T) -> OpenApiService<T, ()> {

@@ -14,9 +14,10 @@ use bytesize::ByteSize;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
+use uuid::Uuid;
 
 pub use document::{env_example, markdown_table};
-pub use values::{BlobUrl, CacheUrl, DatabaseUrl, Interval, LogFormat, Signup};
+pub use values::{BlobUrl, CacheUrl, DatabaseUrl, Interval, LogFormat, Role, Signup, StreamerSource};
 
 /// Runyard keeps every run of an LLM application with its full inputs and outputs.
 #[derive(Debug, Parser)]
@@ -138,6 +139,13 @@ pub struct Config {
     /// Form of the log; unset: text on a terminal, JSON otherwise.
     #[arg(long, env, global = true)]
     pub log_format: Option<LogFormat>,
+    /// Parts that this process runs, of `api`, `queue`, `collector` and `streamer`, separated by commas. Unset: all
+    /// of them, `streamer` when it has a source.
+    #[arg(long, env, global = true, value_delimiter = ',')]
+    pub roles: Option<Vec<Role>>,
+    /// GPU telemetry, from where it comes to where it goes.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
     /// The standard `AWS_*` variables of the blob store.
     #[command(flatten)]
     pub aws: AwsConfig,
@@ -147,6 +155,24 @@ pub struct Config {
     /// Every bound of what the server takes.
     #[command(flatten)]
     pub limits: Limits,
+}
+
+/// GPU telemetry, from where it comes to where it goes.
+#[derive(Debug, Clone, Args)]
+pub struct TelemetryConfig {
+    /// What the streamer reads: the path of a CSV file of a DCGM exporter, read again and again, or the address of
+    /// one, `http://…/metrics`. Unset: no streamer.
+    #[arg(long, env, global = true)]
+    pub streamer_source: Option<StreamerSource>,
+    /// Pause between two rows of the file, or between two looks at the exporter.
+    #[arg(long, env, global = true, default_value = "1s")]
+    pub streamer_interval: Interval,
+    /// Longest wait of the collector between two looks at the queue.
+    #[arg(long, env, global = true, default_value = "30s")]
+    pub collect_interval: Interval,
+    /// Id of the workspace that telemetry belongs to; unset: the first one that was made.
+    #[arg(long, env, global = true)]
+    pub telemetry_workspace: Option<Uuid>,
 }
 
 /// Access to S3, from the variables that every S3 tool reads.
@@ -258,6 +284,22 @@ impl Config {
     /// The blob store that is meant, with the embedded one as default.
     pub fn blobs(&self) -> BlobUrl {
         self.blob_url.clone().unwrap_or_else(|| BlobUrl::Disk(self.data_dir.join("blobs")))
+    }
+
+    /// The parts that are meant: all that can do something, unless it is said.
+    pub fn roles(&self) -> Vec<Role> {
+        self.roles.clone().unwrap_or_else(|| {
+            let streamer = self.telemetry.streamer_source.as_ref().map(|_| Role::Streamer);
+            [Role::Api, Role::Queue, Role::Collector].into_iter().chain(streamer).collect()
+        })
+    }
+
+    /// What this process is called.
+    pub fn service(&self) -> &'static str {
+        match self.roles().as_slice() {
+            [role] => role.service(),
+            _ => "runyard",
+        }
     }
 
     /// The configuration that these arguments give, the environment filling in what they leave out.

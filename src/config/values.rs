@@ -155,6 +155,54 @@ pub enum Signup {
     Closed,
 }
 
+/// A part of the server that a process may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Answers HTTP requests.
+    Api,
+    /// Keeps the queue tidy.
+    Queue,
+    /// Stores the GPU samples that are in the queue.
+    Collector,
+    /// Reads GPU samples and publishes them.
+    Streamer,
+}
+
+impl Role {
+    /// What a process that has only this role is called.
+    pub fn service(self) -> &'static str {
+        match self {
+            Self::Api => "apigw",
+            Self::Queue => "mq",
+            Self::Collector => "collector",
+            Self::Streamer => "streamer",
+        }
+    }
+}
+
+/// Where GPU samples come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamerSource {
+    /// A CSV file of a DCGM exporter, read again and again.
+    File(PathBuf),
+    /// The `http://…` address of a DCGM exporter.
+    Exporter(String),
+}
+
+impl FromStr for StreamerSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("http://") {
+            return Ok(Self::Exporter(text.to_owned()));
+        }
+        if text.is_empty() || text.contains("://") {
+            return Err("expected the path of a CSV file or http://…/metrics".to_owned());
+        }
+        Ok(Self::File(text.into()))
+    }
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {

@@ -47,7 +47,7 @@ pub struct Readiness {
 pub struct Liveness {
     /// Always `ok`.
     pub status: Answer,
-    /// Which server this is.
+    /// Which server this is: `runyard`, or a single part of it by its own name.
     pub service: String,
 }
 
@@ -55,17 +55,18 @@ pub struct Liveness {
 #[derive(Debug, Clone)]
 pub struct HealthService {
     stores: Stores,
+    service: &'static str,
 }
 
 impl HealthService {
-    /// Over these stores.
-    pub fn new(stores: Stores) -> Self {
-        Self { stores }
+    /// Over these stores, for a process of this name.
+    pub fn new(stores: Stores, service: &'static str) -> Self {
+        Self { stores, service }
     }
 
     /// That the process is alive; asks nobody.
     pub fn liveness(&self) -> Liveness {
-        Liveness { status: Answer::Ok, service: "runyard".to_owned() }
+        Liveness { status: Answer::Ok, service: self.service.to_owned() }
     }
 
     /// Asks every store at once.

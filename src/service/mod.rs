@@ -8,6 +8,7 @@ pub mod health;
 pub mod json;
 pub mod lines;
 pub mod rates;
+pub mod roles;
 pub mod runs;
 pub mod segments;
 pub mod tasks;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_util::sync::CancellationToken;
 
+use super::roles::{Step, Worker};
 use crate::config::Limits;
 use crate::error::Result;
 use crate::repository::{BlobKey, BlobStore, SegmentRepository};
@@ -14,15 +14,6 @@ use crate::repository::{BlobKey, BlobStore, SegmentRepository};
 const PAGE: usize = 500;
 /// A dead segment is kept this long for readers who found their row just before it went.
 const DEAD_GRACE: Duration = Duration::from_secs(60);
-
-/// What a step had to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// There may be more.
-    Busy,
-    /// A whole look has come to its end.
-    Idle,
-}
 
 /// The collector of segments.
 #[derive(Debug, Clone)]
@@ -40,34 +31,6 @@ impl SegmentService {
     pub fn new(segments: SegmentRepository, blobs: BlobStore, limits: &Limits) -> Self {
         let grace = limits.segment_grace.0;
         Self { segments, blobs, grace, interval: limits.collect_segments_interval.0, after: None }
-    }
-
-    /// Looks again and again until it is told to stop; an error is logged and the next look is the retry.
-    pub async fn run(mut self, shutdown: CancellationToken) {
-        loop {
-            match self.step(Utc::now()).await {
-                Ok(Step::Busy) if !shutdown.is_cancelled() => continue,
-                Ok(_) => {}
-                Err(error) => {
-                    let error = format!("{:#}", anyhow::Error::new(error));
-                    tracing::warn!(%error, "collecting segments failed; the next look tries again");
-                }
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(self.interval) => {}
-            }
-        }
-    }
-
-    /// One bounded piece of work.
-    ///
-    /// # Errors
-    /// Those of the stores; whatever was done by then is whole.
-    pub async fn step(&mut self, now: DateTime<Utc>) -> Result<Step> {
-        let dead = self.collect_dead(now).await?;
-        let orphans = self.condemn_orphans(now).await?;
-        Ok(if dead == Step::Busy || orphans == Step::Busy { Step::Busy } else { Step::Idle })
     }
 
     async fn collect_dead(&self, now: DateTime<Utc>) -> Result<Step> {
@@ -97,5 +60,19 @@ impl SegmentService {
             tracing::info!(segment.id = %key.segment, "found a segment that nothing refers to");
         }
         Ok(if self.after.is_some() { Step::Busy } else { Step::Idle })
+    }
+}
+
+impl Worker for SegmentService {
+    const NAME: &'static str = "segments";
+
+    fn pause(&self) -> Duration {
+        self.interval
+    }
+
+    async fn step(&mut self, now: DateTime<Utc>) -> Result<Step> {
+        let dead = self.collect_dead(now).await?;
+        let orphans = self.condemn_orphans(now).await?;
+        Ok(if dead == Step::Busy || orphans == Step::Busy { Step::Busy } else { Step::Idle })
     }
 }

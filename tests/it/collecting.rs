@@ -12,7 +12,7 @@ use runyard::repository::entity::{run, segment};
 use runyard::repository::runs::NewSegment;
 use runyard::repository::{BlobKey, BlobStore, RunRepository, SegmentRepository, Stores};
 use runyard::service::SegmentService;
-use runyard::service::segments::Step;
+use runyard::service::roles::{Step, Worker};
 use sea_orm::EntityTrait;
 use serde_json::json;
 use tokio::task::JoinSet;

@@ -12,6 +12,7 @@ mod vocabulary;
 
 pub use callers::{Caller, Credential};
 pub use secret::JwtSecret;
+pub use sessions::OldSessions;
 pub use vocabulary::{
     ApiKey, ApiKeyPage, CreatedApiKey, Credentials, Me, Member, MemberPage, Membership, NewApiKey, NewMember,
     RefreshRequest, Role, SignedUp, TokenPair,
@@ -19,7 +20,6 @@ pub use vocabulary::{
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::config::{AuthConfig, Signup};
@@ -140,14 +140,6 @@ impl AccountService {
             operator: caller.operator,
             workspaces: memberships.into_iter().map(Membership::from).collect(),
         })
-    }
-
-    /// Forgets sessions that are long over; returns how many.
-    ///
-    /// # Errors
-    /// Those of the repository.
-    pub async fn forget_old_sessions(&self, now: DateTime<Utc>) -> Result<u64> {
-        self.accounts.delete_sessions_over(now - TimeDelta::days(1)).await
     }
 }
 

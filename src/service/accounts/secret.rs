@@ -40,7 +40,7 @@ impl JwtSecret {
     pub fn load_or_create(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).context("making the data folder")?;
         let path = folder.join("jwt_secret");
-        let fresh = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+        let fresh = random();
         // Written aside and linked into place, so that a server that starts at the same moment never reads half of it.
         // Process ids do not tell servers apart: each container has its first one.
         let aside = folder.join(format!("jwt_secret.{}", Uuid::new_v4()));
@@ -59,8 +59,17 @@ impl JwtSecret {
         Self::parse(&SecretString::from(kept.trim().to_owned()))
     }
 
+    /// One that nobody knows, for a process that neither signs tokens nor reads any.
+    pub fn unknown() -> Self {
+        Self(vec![SecretString::from(random())])
+    }
+
     /// The secrets, the signing one first.
     pub fn all(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|secret| secret.expose_secret().as_bytes())
     }
+}
+
+fn random() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }

@@ -1,14 +1,19 @@
 //! Sessions: started by a sign-in, continued with refresh tokens that are good once, ended by a log-out.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::callers::hash;
 use super::{AccountService, Caller, RefreshRequest, TokenPair};
 use crate::error::{Error, Result};
+use crate::repository::AccountRepository;
 use crate::repository::accounts::Rotation;
 use crate::repository::entity::session;
+use crate::service::roles::{Step, Worker};
 use crate::service::time;
 
 impl AccountService {
@@ -71,4 +76,28 @@ impl AccountService {
 
 fn new_refresh_token() -> String {
     format!("ryr_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
+}
+
+/// Forgets, once an hour, what nobody can sign in with any more.
+#[derive(Debug)]
+pub struct OldSessions(AccountRepository);
+
+impl OldSessions {
+    /// In this database.
+    pub fn new(accounts: AccountRepository) -> Self {
+        Self(accounts)
+    }
+}
+
+impl Worker for OldSessions {
+    const NAME: &'static str = "sessions";
+
+    fn pause(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+
+    async fn step(&mut self, now: DateTime<Utc>) -> Result<Step> {
+        self.0.delete_sessions_over(now - TimeDelta::days(1)).await?;
+        Ok(Step::Idle)
+    }
 }

@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use runyard::config::Config;
 use runyard::repository::{BlobKey, SegmentRepository, Stores};
 use runyard::service::SegmentService;
-use runyard::service::segments::Step;
+use runyard::service::roles::{Step, Worker};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::unbounded_channel;
