@@ -12,6 +12,7 @@ pub mod roles;
 pub mod runs;
 pub mod segments;
 pub mod tasks;
+pub mod telemetry;
 pub mod time;
 
 pub use accounts::AccountService;
