@@ -13,6 +13,7 @@ pub mod projects;
 pub mod runs;
 pub mod segments;
 pub mod spool;
+pub mod streamer;
 pub mod tasks;
 mod text;
 
@@ -25,6 +26,7 @@ pub use projects::ProjectRepository;
 pub use runs::RunRepository;
 pub use segments::SegmentRepository;
 pub use spool::Spool;
+pub use streamer::StreamerRepository;
 pub use tasks::TaskRepository;
 
 /// Every store that the server keeps its state in.

@@ -11,6 +11,7 @@ pub mod rates;
 pub mod roles;
 pub mod runs;
 pub mod segments;
+pub mod streamer;
 pub mod tasks;
 pub mod telemetry;
 pub mod time;

@@ -21,6 +21,7 @@ mod roles;
 mod runs;
 mod security;
 mod sharing;
+mod streamer;
 mod support;
 mod tasks;
 mod tidy;

@@ -9,6 +9,7 @@ pub mod refresh_token;
 pub mod run;
 pub mod segment;
 pub mod session;
+pub mod streamer_position;
 pub mod task;
 pub mod task_change;
 pub mod task_counter;

@@ -30,6 +30,11 @@ impl Complaints {
         may
     }
 
+    /// Counts what is not said anyway.
+    pub fn count(&mut self, unsaid: u64) {
+        self.silent += unsaid;
+    }
+
     /// How many were counted and not said, if their span is over; each is given out once.
     pub fn unsaid(&mut self, now: DateTime<Utc>) -> Option<u64> {
         let over = self.since.is_some_and(|since| now < since || now - since >= SPAN);
