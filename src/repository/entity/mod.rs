@@ -13,5 +13,6 @@ pub mod streamer_position;
 pub mod task;
 pub mod task_change;
 pub mod task_counter;
+pub mod topic;
 pub mod user;
 pub mod workspace;
