@@ -13,12 +13,17 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, Gate};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
-use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
+use crate::repository::{
+    AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
+    StreamerRepository,
+};
 use crate::service::accounts::{JwtSecret, OldSessions};
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
+use crate::service::streamer::{Parts, StreamerService};
 use crate::service::{
-    AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService,
+    AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, SegmentService, Services,
+    TaskService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -38,6 +43,10 @@ pub struct Built {
     pub segments: SegmentService,
     /// Forgets old sessions.
     pub sessions: OldSessions,
+    /// Publishes samples, when there is a source of them.
+    pub streamer: Option<StreamerService>,
+    /// Claims messages for whoever waits; ends after the services are gone.
+    pub claiming: JoinHandle<()>,
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
 }
@@ -114,7 +123,12 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let accounts = AccountRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
     let segments = SegmentRepository::new(stores.database.clone());
+    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
+    let positions = StreamerRepository::new(stores.database.clone());
+    let timeout = config.upstream_timeout.0;
     Ok(Built {
+        streamer: StreamerService::new(Parts { positions, queue }, &config.telemetry, timeout)?,
+        claiming: tokio::spawn(claiming),
         sessions: OldSessions::new(accounts.clone()),
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
@@ -157,13 +171,16 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, committing } = self.built;
+        let Built { services, segments, sessions, streamer, claiming, committing } = self.built;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
         if serves {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());
+        }
+        if let Some(streamer) = streamer.filter(|_| self.config.roles().contains(&Role::Streamer)) {
+            workers.start(streamer, Arc::default());
         }
         let gate = Gate {
             services,
@@ -174,7 +191,7 @@ impl App {
         let routes = if serves { api::routes(gate) } else { api::probes(gate) };
         api::serve(self.listener, routes, &self.config.limits, patience, stop).await;
         shutdown.cancel();
-        let rest = async { tokio::join!(workers.running.join_all(), committing) };
+        let rest = async { tokio::join!(workers.running.join_all(), committing, claiming) };
         if tokio::time::timeout(patience, rest).await.is_err() {
             tracing::warn!("stopped before everything in hand was finished");
         }

@@ -26,9 +26,7 @@ impl MigrationTrait for Migration {
                     .col(big_integer(StreamerPositions::Bad))
                     .col(timestamp_with_time_zone_null(StreamerPositions::LastAt))
                     .col(timestamp_with_time_zone(StreamerPositions::UpdatedAt))
-                    .primary_key(
-                        Index::create().col(StreamerPositions::WorkspaceId).col(StreamerPositions::Source),
-                    )
+                    .primary_key(Index::create().col(StreamerPositions::WorkspaceId).col(StreamerPositions::Source))
                     .foreign_key(
                         ForeignKey::create()
                             .name("fk_streamer_positions_workspace_id")

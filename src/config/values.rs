@@ -245,7 +245,9 @@ mod tests {
             assert!(matches!(right.parse(), Ok(StreamerSource::Exporter(_))), "{right}");
         }
         let long = "x".repeat(1_001);
-        for wrong in ["", "https://x/metrics", "http://ada:pw@x/metrics", "http://", "http:///metrics", "ftp://x", &long] {
+        for wrong in
+            ["", "https://x/metrics", "http://ada:pw@x/metrics", "http://", "http:///metrics", "ftp://x", &long]
+        {
             assert!(wrong.parse::<StreamerSource>().is_err(), "{wrong}");
         }
     }

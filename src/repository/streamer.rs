@@ -1,12 +1,15 @@
 //! How far each source of samples was read: a place moves on together with what was published from it, or not at all.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, OnConflict, Order, Query};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::entity::streamer_position::{self, Model};
-use super::queue::{NewMessage, Topic};
+use super::entity::workspace;
+use super::queue::{LIVE, NewMessage, Published, Topic};
 use super::{Database, QueueRepository};
 use crate::error::{Error, Result};
 
@@ -22,6 +25,21 @@ impl StreamerRepository {
     pub fn new(database: Database) -> Self {
         let queue = QueueRepository::new(database.clone());
         Self { database, queue }
+    }
+
+    /// The first workspace that was made, if there is one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn find_first_workspace(&self) -> Result<Option<Uuid>> {
+        let query = workspace::Entity::find()
+            .order_by_asc(workspace::Column::CreatedAt)
+            .order_by_asc(workspace::Column::Id)
+            .select_only()
+            .column(workspace::Column::Id)
+            .limit(1)
+            .into_tuple::<Uuid>();
+        self.database.bounded(async { Ok(query.one(self.database.reader()).await?) }).await
     }
 
     /// How far a source was read; one that is new is at its beginning.
@@ -62,8 +80,8 @@ impl StreamerRepository {
             .await
     }
 
-    /// Moves on to `next` and publishes what was read on the way; nothing of it when another streamer was faster, which
-    /// is when the place is not of the version before any more.
+    /// Moves on to `next` and publishes what was read on the way; neither of it, and nothing to say, when another
+    /// streamer was faster, which is when the place is not of the version before any more.
     ///
     /// # Errors
     /// Those of the database; then the place is where it was, and nothing is published, unless it is the answer to the
@@ -74,7 +92,7 @@ impl StreamerRepository {
         topic: &Topic,
         messages: &[NewMessage],
         now: DateTime<Utc>,
-    ) -> Result<bool> {
+    ) -> Result<Option<Published>> {
         let update = streamer_position::Entity::update_many()
             .filter(streamer_position::Column::WorkspaceId.eq(next.workspace_id))
             .filter(streamer_position::Column::Source.eq(next.source.clone()))
@@ -86,13 +104,41 @@ impl StreamerRepository {
                 // The row stays locked until the commit, so the others wait here and then see that it has moved.
                 if update.exec(&transaction).await?.rows_affected == 0 {
                     transaction.rollback().await?;
-                    return Ok(false);
+                    return Ok(None);
                 }
-                if !messages.is_empty() {
-                    self.queue.publish_in(&transaction, topic, messages, now).await?;
-                }
+                let published = match messages {
+                    [] => Published { accepted: 0, duplicates: 0, first_rank: i64::MAX },
+                    messages => self.queue.publish_in(&transaction, topic, messages, now).await?,
+                };
                 transaction.commit().await?;
-                Ok(true)
+                Ok(Some(published))
+            })
+            .await
+    }
+
+    /// How many messages of a topic are ready, counted up to `most`: from the newest one back, for those that are done
+    /// are mostly old.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count_ready(&self, topic: &Topic, most: u64, now: DateTime<Utc>) -> Result<u64> {
+        let column = |name: &str| Expr::col(Alias::new(name));
+        let ready = Query::select()
+            .column(Alias::new("rank"))
+            .from(Alias::new("messages"))
+            .and_where(column("topic_id").eq(topic.id))
+            .and_where(column("state").eq(LIVE))
+            .and_where(column("visible_at").lte(now.timestamp_micros()))
+            .order_by(Alias::new("rank"), Order::Desc)
+            .limit(most)
+            .to_owned();
+        let count =
+            Query::select().expr(Expr::col(Asterisk).count()).from_subquery(ready, Alias::new("ready")).to_owned();
+        self.database
+            .bounded(async {
+                let row = self.database.reader().query_one(&count).await?;
+                let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+                Ok(count.unsigned_abs())
             })
             .await
     }

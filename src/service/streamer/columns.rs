@@ -135,11 +135,14 @@ mod tests {
             let row: Vec<&str> = names.iter().map(|name| if *name == "value" { "1.5" } else { *name }).collect();
             let (header, row) = (record(&names), record(&row));
             let sample = Columns::new(&header).unwrap().read(&row, NOW).unwrap();
-            assert_eq!(serde_json::to_value(&sample).unwrap(), serde_json::json!({
-                "timestamp": "1970-01-01T00:00:00.000000Z", "metric_name": "metric_name", "gpu_id": "gpu_id", "device": "device", "uuid": "uuid",
-                "model_name": "modelName", "hostname": "Hostname", "container": "container", "pod": "pod",
-                "namespace": "namespace", "value": 1.5, "labels_raw": "labels_raw",
-            }));
+            assert_eq!(
+                serde_json::to_value(&sample).unwrap(),
+                serde_json::json!({
+                    "timestamp": "1970-01-01T00:00:00.000000Z", "metric_name": "metric_name", "gpu_id": "gpu_id", "device": "device", "uuid": "uuid",
+                    "model_name": "modelName", "hostname": "Hostname", "container": "container", "pod": "pod",
+                    "namespace": "namespace", "value": 1.5, "labels_raw": "labels_raw",
+                })
+            );
         }
     }
 

@@ -26,7 +26,13 @@ const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
 impl StreamerService {
     /// A piece of the file.
-    pub(super) async fn read(&mut self, path: PathBuf, position: Position, topic: &Topic, now: DateTime<Utc>) -> Result<Step> {
+    pub(super) async fn read(
+        &mut self,
+        path: PathBuf,
+        position: Position,
+        topic: &Topic,
+        now: DateTime<Utc>,
+    ) -> Result<Step> {
         let (place, first) = (place(&position), after(&position, now));
         let room = usize::try_from(self.room).unwrap_or(usize::MAX).saturating_mul(MAX_SAMPLES);
         let wanted = if self.interval.is_zero() { AT_ONCE.min(room) } else { 1 };
@@ -54,7 +60,13 @@ impl StreamerService {
     }
 
     /// A look at the exporter, unless another streamer has just had one.
-    pub(super) async fn scrape(&mut self, address: &Uri, position: Position, topic: &Topic, now: DateTime<Utc>) -> Result<Step> {
+    pub(super) async fn scrape(
+        &mut self,
+        address: &Uri,
+        position: Position,
+        topic: &Topic,
+        now: DateTime<Utc>,
+    ) -> Result<Step> {
         let interval = self.interval.max(LEAST_INTERVAL);
         // A look in the future is that of a clock that was wrong.
         let since = (now - position.updated_at).to_std().ok().filter(|since| position.version > 0 && *since < interval);

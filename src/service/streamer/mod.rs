@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use crate::config::{StreamerSource, TelemetryConfig};
 use crate::error::Result;
+use crate::repository::StreamerRepository;
 use crate::repository::entity::streamer_position::Model as Position;
 use crate::repository::queue::{NewMessage, Topic};
-use crate::repository::{QueueRepository, StreamerRepository, TelemetryRepository};
 use crate::service::QueueService;
 use crate::service::roles::{Step, Worker};
 use crate::service::telemetry::message::{self, MAX_SAMPLES, Sample, TOPIC};
@@ -39,11 +39,7 @@ const HELD_BACK: Duration = Duration::from_millis(100);
 pub struct Parts {
     /// Places in sources.
     pub positions: StreamerRepository,
-    /// Topics and how full they are.
-    pub topics: QueueRepository,
-    /// Workspaces.
-    pub telemetry: TelemetryRepository,
-    /// Whom to tell that there is something to collect.
+    /// Topics, and who waits for what is published on them.
     pub queue: QueueService,
 }
 
@@ -82,7 +78,7 @@ impl Worker for StreamerService {
         if let Some(count) = self.complaints.unsaid(now) {
             tracing::warn!(source = self.name, count, "more was wrong with the source of samples");
         }
-        let Some(topic) = self.topic(now).await? else { return Ok(Step::Idle) };
+        let Some(topic) = self.topic().await? else { return Ok(Step::Idle) };
         if !self.has_room(&topic, now).await? {
             self.pause = HELD_BACK;
             return Ok(Step::Idle);
@@ -131,14 +127,14 @@ impl StreamerService {
     }
 
     /// The topic of telemetry, as soon as there is a workspace that it can belong to.
-    async fn topic(&mut self, now: DateTime<Utc>) -> Result<Option<Topic>> {
+    async fn topic(&mut self) -> Result<Option<Topic>> {
         if self.topic.is_none() {
             let workspace = match self.workspace {
                 Some(workspace) => Some(workspace),
-                None => self.parts.telemetry.find_first_workspace().await?,
+                None => self.parts.positions.find_first_workspace().await?,
             };
             let Some(workspace) = workspace else { return Ok(None) };
-            self.topic = Some(self.parts.topics.topic(workspace, TOPIC, now).await?);
+            self.topic = Some(self.parts.queue.topic(workspace, TOPIC).await?);
         }
         Ok(self.topic.clone())
     }
@@ -146,7 +142,7 @@ impl StreamerService {
     /// Whether the topic takes more. It is looked at again when half of the room that there was is used up.
     async fn has_room(&mut self, topic: &Topic, now: DateTime<Utc>) -> Result<bool> {
         if self.room == 0 {
-            let ready = self.parts.topics.count_ready(topic, self.max_ready, now).await?;
+            let ready = self.parts.positions.count_ready(topic, self.max_ready, now).await?;
             self.room = self.max_ready.saturating_sub(ready).div_ceil(2);
         }
         let has_room = self.room > 0;
@@ -167,14 +163,11 @@ impl StreamerService {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let messages: Vec<NewMessage> = samples.chunks(MAX_SAMPLES).map(new_message).collect();
-        if !self.parts.positions.advance(next.clone(), topic, &messages, now).await? {
-            return Ok(false);
-        }
+        let advanced = self.parts.positions.advance(next.clone(), topic, &messages, now).await?;
+        let Some(published) = advanced else { return Ok(false) };
         self.seen = Some(next);
         self.room = self.room.saturating_sub(messages.len() as u64);
-        if !messages.is_empty() {
-            self.parts.queue.published(topic);
-        }
+        self.parts.queue.published(topic, published);
         Ok(true)
     }
 }

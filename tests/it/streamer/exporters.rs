@@ -135,9 +135,10 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> std::io::Result<()> {
 async fn what_an_exporter_says_is_published_at_each_interval() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let exporter = Exporter::start(&[]).await;
     let streamer = start(&app.stores, &exporter.source(), &["--streamer-interval=100ms"]).await;
-    let taken = take_samples(&ada, 9).await;
+    let taken = queue.samples(9).await;
     streamer.stop().await;
     assert_eq!(taken.len() % 3, 0);
     for look in taken.chunks(3) {
@@ -151,7 +152,7 @@ async fn what_an_exporter_says_is_published_at_each_interval() {
     }
     let times: Vec<_> = taken.chunks(3).map(|look| look[0]["timestamp"].as_str().unwrap()).collect();
     assert!(times.is_sorted_by(|one, other| one < other), "{times:?}");
-    let rest = waiting(&ada).await * 3;
+    let rest = queue.ready(&app.stores).await as i64 * 3;
     let position = position(&app.stores, &ada, &exporter.source()).await;
     assert_eq!(position.published, taken.len() as i64 + rest);
     assert_eq!(position.bad * 3, position.published);
@@ -161,6 +162,7 @@ async fn what_an_exporter_says_is_published_at_each_interval() {
 async fn an_exporter_that_misbehaves_in_any_way_is_survived_and_read_again() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let manners = [
         Manner::Hang,
         Manner::Garbage,
@@ -176,7 +178,7 @@ async fn an_exporter_that_misbehaves_in_any_way_is_survived_and_read_again() {
     let more = ["--streamer-interval=50ms", "--upstream-timeout=2s", "--streamer-max-scrape=1MiB"];
     let arguments = streamer(&exporter.source(), &more);
     let streamer = Process::start(app.stores.clone(), &strs(&arguments)).await;
-    let taken = take_samples(&ada, 3).await;
+    let taken = queue.samples(3).await;
     assert_eq!(taken[0]["uuid"], "GPU-1");
     assert!(exporter.visits.load(Ordering::SeqCst) > manners.len());
     let log = streamer.log();
@@ -193,12 +195,13 @@ async fn an_exporter_that_misbehaves_in_any_way_is_survived_and_read_again() {
 async fn streamers_of_one_exporter_look_at_it_once_in_an_interval() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let exporter = Exporter::start(&[]).await;
     let one = start(&app.stores, &exporter.source(), &["--streamer-interval=1h"]).await;
     let other = start(&app.stores, &exporter.source(), &["--streamer-interval=1h"]).await;
-    let taken = take_samples(&ada, 3).await;
+    let taken = queue.samples(3).await;
     one.stop().await;
     other.stop().await;
-    assert_eq!((taken.len(), waiting(&ada).await), (3, 0));
+    assert_eq!((taken.len(), queue.ready(&app.stores).await), (3, 0));
     assert_eq!(position(&app.stores, &ada, &exporter.source()).await.published, 3);
 }

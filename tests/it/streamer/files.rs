@@ -12,9 +12,10 @@ use crate::support::program::run;
 async fn two_loops_over_a_file_are_its_rows_twice() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let path = file(&app.stores, 130, None);
     let streamer = start(&app.stores, path.to_str().unwrap(), &[]).await;
-    let taken = timeless(take_samples(&ada, 2_600).await);
+    let taken = timeless(queue.samples(2_600).await);
     let rows = rows(&path);
     assert_eq!(rows.len(), 1_300);
     assert_eq!(taken[..1_300], rows[..]);
@@ -28,9 +29,10 @@ async fn two_loops_over_a_real_file_are_its_rows_twice() {
     let Ok(path) = std::env::var("TEST_DCGM_CSV") else { return };
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let rows = rows(Path::new(&path));
     let streamer = start(&app.stores, &path, &[]).await;
-    let mut taken = timeless(take_samples(&ada, 2 * rows.len()).await);
+    let mut taken = timeless(queue.samples(2 * rows.len()).await);
     taken.truncate(2 * rows.len());
     assert!(taken == [rows.clone(), rows].concat(), "the samples are not the file's");
     streamer.stop().await;
@@ -40,13 +42,12 @@ async fn two_loops_over_a_real_file_are_its_rows_twice() {
 async fn with_an_interval_each_row_is_a_message_of_its_own_form() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let path = file(&app.stores, 2, None);
     let streamer = start(&app.stores, path.to_str().unwrap(), &["--streamer-interval=1ms"]).await;
     let mut payloads: Vec<Value> = Vec::new();
     until("there are three rows", async || {
-        let form = json!({"consumer_id": "test", "max": 100, "lease_seconds": 60, "wait_seconds": 1});
-        let lease = ada.post("/api/v1/topics/telemetry/leases", &form).await.ok(200);
-        payloads.extend(lease["messages"].as_array().unwrap().iter().map(|message| message["payload"].clone()));
+        payloads.extend(queue.payloads().await);
         payloads.len() >= 3
     })
     .await;
@@ -59,22 +60,24 @@ async fn with_an_interval_each_row_is_a_message_of_its_own_form() {
 async fn bad_rows_are_left_out_counted_and_named_with_their_lines() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let good = rows(&file(&app.stores, 3, None));
     let text = fs::read_to_string(app.stores.folder().join("dcgm.csv")).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for (after, bad) in [(3, "too,few"), (7, "\"never closed,1,2"), (12, "t,m,0,d,GPU-1,M,h,,,,many,l")] {
+    for (after, bad) in [(3, "too,few"), (7, "x,\"never closed,1,2"), (12, "t,m,0,d,GPU-1,M,h,,,,many,l")] {
         lines.insert(after, bad.to_owned());
     }
     let path = write(&app.stores, "bad.csv", lines.join("\n"));
     let arguments = streamer(path.to_str().unwrap(), &[]);
     let streamer = Process::start(app.stores.clone(), &strs(&arguments)).await;
-    let taken = timeless(take_samples(&ada, 60).await);
+    let taken = timeless(queue.samples(60).await);
     assert_eq!(taken[..60], [good.clone(), good].concat());
     let position = position(&app.stores, &ada, path.to_str().unwrap()).await;
     assert!(position.bad >= 6 && position.bad % 3 == 0, "{position:?}");
     let log = streamer.log();
     let named: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let named: Vec<_> = named.iter().filter_map(|line| Some((line["line"].as_u64()?, line["reason"].as_str()?))).collect();
+    let named: Vec<_> =
+        named.iter().filter_map(|line| Some((line["line"].as_u64()?, line["reason"].as_str()?))).collect();
     assert_eq!(named[..3].iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4, 8, 13], "{named:?}");
     assert!(named[2].1.contains("not a number"), "{named:?}");
     assert!(named.len() <= 40, "{} lines of the log for two loops", named.len());
@@ -84,17 +87,18 @@ async fn bad_rows_are_left_out_counted_and_named_with_their_lines() {
 async fn a_streamer_goes_on_where_the_last_one_stopped() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let path = file(&app.stores, 130, None);
     let (rows, source) = (rows(&path), path.to_str().unwrap());
     let mut taken = Vec::new();
     for _ in 0..4 {
         let streamer = start(&app.stores, source, &["--streamer-max-ready=2"]).await;
-        taken.extend(take_samples(&ada, 700).await);
+        taken.extend(queue.samples(700).await);
         streamer.stop().await;
     }
     until("all of it is taken", async || {
-        taken.extend(take(&ada).await);
-        waiting(&ada).await == 0
+        taken.extend(queue.take().await);
+        queue.ready(&app.stores).await == 0
     })
     .await;
     assert_eq!(position(&app.stores, &ada, source).await.published, taken.len() as i64);
@@ -107,14 +111,15 @@ async fn a_streamer_goes_on_where_the_last_one_stopped() {
 async fn a_full_topic_stops_a_streamer_until_there_is_room_again() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let path = file(&app.stores, 10, Some(10_000));
     let source = path.to_str().unwrap();
     let arguments = streamer(source, &["--streamer-max-ready=3"]);
     let streamer = Process::start(app.stores.clone(), &strs(&arguments)).await;
     until("it waits", async || streamer.log().contains("waiting: the topic is full")).await;
     assert_eq!(position(&app.stores, &ada, source).await.published, 1_500);
-    assert_eq!(waiting(&ada).await, 3);
-    let taken = take_samples(&ada, 4_000).await;
+    assert_eq!(queue.ready(&app.stores).await, 3);
+    let taken = queue.samples(4_000).await;
     assert_eq!(timeless(taken)[..4_000], rows(&path)[..4_000]);
     assert!(streamer.log().contains("going on: there is room again"));
 }
@@ -123,6 +128,7 @@ async fn a_full_topic_stops_a_streamer_until_there_is_room_again() {
 async fn a_file_may_be_missing_or_without_a_header_and_come_later() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let path = app.stores.folder().join("dcgm.csv");
     let arguments = streamer(path.to_str().unwrap(), &[]);
     let streamer = Process::start(app.stores.clone(), &strs(&arguments)).await;
@@ -132,7 +138,7 @@ async fn a_file_may_be_missing_or_without_a_header_and_come_later() {
     fs::write(&path, "metric_name,uuid,value\nx\n").unwrap();
     until("it says that there is nothing", async || streamer.log().contains("no row of the file could be read")).await;
     file(&app.stores, 2, None);
-    let taken = timeless(take_samples(&ada, 20).await);
+    let taken = timeless(queue.samples(20).await);
     assert_eq!(taken[..20], rows(&path)[..]);
 }
 
@@ -140,21 +146,25 @@ async fn a_file_may_be_missing_or_without_a_header_and_come_later() {
 async fn a_file_that_is_another_one_in_the_next_loop_is_followed() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
+    let queue = Queue::of(&app, &ada).await;
     let path = file(&app.stores, 2, None);
     let first = rows(&path);
     let streamer = start(&app.stores, path.to_str().unwrap(), &["--streamer-max-ready=1"]).await;
-    assert_eq!(timeless(take_samples(&ada, 20).await)[..20], first);
+    assert_eq!(timeless(queue.samples(20).await)[..20], first);
     let text = "VALUE,Unknown,UUID,MetricName,model_name\n7,x,GPU-new,power,Y\n8,x,GPU-new,heat,Y\n";
     let other = write(&app.stores, "other.csv", text);
     fs::rename(other, &path).unwrap();
     let mut taken = Vec::new();
     until("the other file is read", async || {
-        taken = take(&ada).await;
+        taken = queue.take().await;
         taken.iter().any(|sample| sample["uuid"] == "GPU-new")
     })
     .await;
     let new: Vec<_> = taken.iter().filter(|sample| sample["uuid"] == "GPU-new").collect();
-    assert_eq!((&new[0]["value"], &new[0]["metric_name"], &new[0]["model_name"]), (&json!(7.0), &json!("power"), &json!("Y")));
+    assert_eq!(
+        (&new[0]["value"], &new[0]["metric_name"], &new[0]["model_name"]),
+        (&json!(7.0), &json!("power"), &json!("Y"))
+    );
     assert!(new[0].get("Unknown").is_none() && new[0]["hostname"].is_null());
     streamer.stop().await;
 }
@@ -166,13 +176,13 @@ async fn telemetry_belongs_to_the_first_workspace_or_to_the_one_that_is_named() 
     let source = path.to_str().unwrap();
     let first = start(&app.stores, source, &["--streamer-max-ready=1"]).await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    take_samples(&ada, 20).await;
+    let (of_ada, of_bob) = (Queue::of(&app, &ada).await, Queue::of(&app, &bob).await);
+    of_ada.samples(20).await;
     first.stop().await;
-    let topics = bob.get("/api/v1/topics").await.ok(200);
-    assert!(!topics.to_string().contains("telemetry"), "{topics}");
+    assert_eq!(of_bob.ready(&app.stores).await, 0);
     let named = format!("--telemetry-workspace={}", bob.workspace_id);
     let second = start(&app.stores, source, &["--streamer-max-ready=1", &named]).await;
-    take_samples(&bob, 20).await;
+    of_bob.samples(20).await;
     second.stop().await;
 }
 

@@ -2,15 +2,17 @@
 
 mod exporters;
 mod files;
-mod kills;
 
 use std::path::{Path, PathBuf};
 
+use chrono::{TimeDelta, Utc};
 use csv::StringRecord;
-use runyard::repository::StreamerRepository;
 use runyard::repository::entity::streamer_position;
+use runyard::repository::queue::{Settlement, Taker};
+use runyard::repository::{QueueRepository, StreamerRepository};
 use runyard::service::streamer::generator::{self, Plan};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{Client, TestApp, TestStores, until};
 
@@ -65,16 +67,52 @@ async fn start(stores: &TestStores, source: &str, more: &[&str]) -> TestApp {
     TestApp::over(stores.clone(), &strs(&streamer(source, more))).await
 }
 
-/// Takes what is there, and acks it; the samples in the order in which they were published.
-async fn take(client: &Client) -> Vec<Value> {
-    let form = json!({"consumer_id": "test", "max": 100, "lease_seconds": 60, "wait_seconds": 1});
-    let lease = client.post("/api/v1/topics/telemetry/leases", &form).await.ok(200);
-    let messages = lease["messages"].as_array().unwrap();
-    if !messages.is_empty() {
-        let path = format!("/api/v1/leases/{}/ack", lease["lease_id"].as_str().unwrap());
-        client.post(&path, &json!({})).await.ok(200);
+/// A consumer of what is published.
+struct Queue {
+    queue: QueueRepository,
+    workspace: Uuid,
+}
+
+impl Queue {
+    async fn of(app: &TestApp, client: &Client) -> Self {
+        let queue = QueueRepository::new(app.stores.open().await.database);
+        Self { queue, workspace: client.workspace_id.parse().unwrap() }
     }
-    messages.iter().flat_map(|message| samples(&message["payload"])).collect()
+
+    /// Takes messages that are there, and acks them, in the order in which they were published.
+    async fn payloads(&self) -> Vec<Value> {
+        let now = Utc::now();
+        let topic = self.queue.topic(self.workspace, "telemetry", now).await.unwrap();
+        let lease = Uuid::now_v7();
+        let taker = Taker { lease, consumer: "test".to_owned(), max: 100, until: now + TimeDelta::minutes(1) };
+        let claimed = self.queue.claim(&topic, &[taker], i64::MIN, now).await.unwrap();
+        if !claimed.messages.is_empty() {
+            self.queue.settle(lease, self.workspace, &[], Settlement::Ack, now).await.unwrap();
+        }
+        claimed.messages.iter().map(|(_, message)| serde_json::from_str(&message.payload).unwrap()).collect()
+    }
+
+    async fn take(&self) -> Vec<Value> {
+        self.payloads().await.iter().flat_map(samples).collect()
+    }
+
+    /// Takes until there are this many samples.
+    async fn samples(&self, count: usize) -> Vec<Value> {
+        let mut taken = Vec::new();
+        until(&format!("{count} samples are published"), async || {
+            taken.extend(self.take().await);
+            taken.len() >= count
+        })
+        .await;
+        taken
+    }
+
+    /// Messages that nobody has taken.
+    async fn ready(&self, stores: &TestStores) -> u64 {
+        let now = Utc::now();
+        let topic = self.queue.topic(self.workspace, "telemetry", now).await.unwrap();
+        StreamerRepository::new(stores.open().await.database).count_ready(&topic, 1_000_000, now).await.unwrap()
+    }
 }
 
 /// The samples of a message.
@@ -83,17 +121,6 @@ fn samples(payload: &Value) -> Vec<Value> {
         Some(samples) => samples.clone(),
         None => vec![payload.clone()],
     }
-}
-
-/// Takes until there are this many samples.
-async fn take_samples(client: &Client, count: usize) -> Vec<Value> {
-    let mut taken = Vec::new();
-    until(&format!("{count} samples are published"), async || {
-        taken.extend(take(client).await);
-        taken.len() >= count
-    })
-    .await;
-    taken
 }
 
 /// The samples without their times, which must be of today, each after the one before it.
@@ -107,7 +134,7 @@ fn timeless(samples: Vec<Value>) -> Vec<Value> {
         sample
     });
     let untimed = untimed.collect();
-    let age = chrono::Utc::now() - last.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let age = Utc::now() - last.parse::<chrono::DateTime<Utc>>().unwrap();
     assert!(age.num_seconds().abs() < 600, "the last sample is of {last}");
     untimed
 }
@@ -115,11 +142,5 @@ fn timeless(samples: Vec<Value>) -> Vec<Value> {
 /// How far a source was read, as the database has it.
 async fn position(stores: &TestStores, client: &Client, source: &str) -> streamer_position::Model {
     let positions = StreamerRepository::new(stores.open().await.database);
-    positions.position(client.workspace_id.parse().unwrap(), source, chrono::Utc::now()).await.unwrap()
-}
-
-/// Samples that are ready or with somebody, which nobody has acked.
-async fn waiting(client: &Client) -> i64 {
-    let topic = client.get("/api/v1/topics/telemetry").await.ok(200);
-    topic["ready"].as_i64().unwrap() + topic["in_flight"].as_i64().unwrap()
+    positions.position(client.workspace_id.parse().unwrap(), source, Utc::now()).await.unwrap()
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
-use csv::{ByteRecord, Position, Reader, ReaderBuilder};
+use csv::{ByteRecord, Position, ReaderBuilder};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::bad::{Bad, BadLine};
