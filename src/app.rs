@@ -45,10 +45,10 @@ pub struct Built {
     pub sessions: OldSessions,
     /// Publishes samples, when there is a source of them.
     pub streamer: Option<StreamerService>,
-    /// Claims messages for whoever waits; ends after the services are gone.
-    pub claiming: JoinHandle<()>,
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
+    /// Claims messages for whoever waits; ends after the services are gone.
+    pub claiming: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for App {
@@ -122,17 +122,17 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     };
     let accounts = AccountRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
-    let segments = SegmentRepository::new(stores.database.clone());
     let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
+    let segments = SegmentRepository::new(stores.database.clone());
     let positions = StreamerRepository::new(stores.database.clone());
     let timeout = config.upstream_timeout.0;
     Ok(Built {
-        streamer: StreamerService::new(Parts { positions, queue }, &config.telemetry, timeout)?,
-        claiming: tokio::spawn(claiming),
+        streamer: StreamerService::new(Parts { positions, queue: queue.clone() }, &config.telemetry, timeout)?,
         sessions: OldSessions::new(accounts.clone()),
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
+            queue,
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             health: HealthService::new(stores.clone(), config.service()),
@@ -140,6 +140,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
         },
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
         committing: tokio::spawn(committing),
+        claiming: tokio::spawn(claiming),
     })
 }
 
@@ -171,7 +172,7 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, streamer, claiming, committing } = self.built;
+        let Built { services, segments, sessions, streamer, committing, claiming } = self.built;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
@@ -182,6 +183,12 @@ impl App {
         if let Some(streamer) = streamer.filter(|_| self.config.roles().contains(&Role::Streamer)) {
             workers.start(streamer, Arc::default());
         }
+        let queue = services.queue.clone();
+        let stop = async move {
+            stop.await;
+            // Who waits for a message is answered at once.
+            queue.close();
+        };
         let gate = Gate {
             services,
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
