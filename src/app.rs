@@ -19,6 +19,7 @@ use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::{
     AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService,
+    TelemetryService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -121,6 +122,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
+            telemetry: TelemetryService::new(stores),
             health: HealthService::new(stores.clone(), config.service()),
             rates: RateLimits::new(&config.limits),
         },

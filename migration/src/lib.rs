@@ -3,10 +3,12 @@
 use sea_orm_migration::MigrationTrait;
 pub use sea_orm_migration::{Migration as Step, MigrationStatus, MigratorTrait};
 
+mod dialect;
 mod m20261121_000001_create_accounts;
 mod m20261121_000002_create_runs;
 mod m20261121_000003_create_tasks;
 mod m20261121_000004_create_favorites;
+mod m20261121_000006_create_telemetry;
 
 /// Applies the steps in their order, and takes them back in the other.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_create_runs::Migration),
             Box::new(m20261121_000003_create_tasks::Migration),
             Box::new(m20261121_000004_create_favorites::Migration),
+            Box::new(m20261121_000006_create_telemetry::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@ pub mod runs;
 pub mod segments;
 pub mod spool;
 pub mod tasks;
+pub mod telemetry;
 mod text;
 
 pub use accounts::AccountRepository;
@@ -26,6 +27,7 @@ pub use runs::RunRepository;
 pub use segments::SegmentRepository;
 pub use spool::Spool;
 pub use tasks::TaskRepository;
+pub use telemetry::TelemetryRepository;
 
 /// Every store that the server keeps its state in.
 #[derive(Debug, Clone)]

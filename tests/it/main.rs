@@ -23,4 +23,5 @@ mod security;
 mod sharing;
 mod support;
 mod tasks;
+mod telemetry;
 mod tidy;
