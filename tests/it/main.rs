@@ -17,6 +17,7 @@ mod favorites;
 mod health;
 mod migrations;
 mod openapi;
+mod queue;
 mod roles;
 mod runs;
 mod security;

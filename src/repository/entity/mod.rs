@@ -15,5 +15,6 @@ pub mod session;
 pub mod task;
 pub mod task_change;
 pub mod task_counter;
+pub mod topic;
 pub mod user;
 pub mod workspace;

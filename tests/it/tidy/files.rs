@@ -96,7 +96,10 @@ fn migrations_are_declared_and_applied_in_the_order_of_their_names() {
     let name = |path: &'_ str| path.rsplit('/').next().unwrap().trim_end_matches(".rs").to_owned();
     let files: Vec<_> = sources.iter().map(|(path, _)| name(path)).filter(|name| name.starts_with('m')).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
-    assert_eq!(migrations_are_in_order(&text_of("migration/src/lib.rs"), &files), Vec::<String>::new());
+    assert_eq!(
+        migrations_are_in_order(&text_of("migration/src/lib.rs").replace("mod dialect;\n", ""), &files),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

@@ -1,7 +1,11 @@
-//! The database: the only file that knows which of the two it talks to.
+//! The database: the only module that knows which of the two it talks to.
 //!
 //! SQLite has one writer at a time, so writes queue on a pool of one connection instead of failing as busy;
 //! PostgreSQL uses one pool for both. A transaction never leaves the repository.
+
+mod sql;
+
+pub use sql::{Chain, Column};
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -10,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use migration::{MigrationStatus, Migrator, MigratorTrait, Step};
-use sea_orm::sea_query::{ColumnType, Expr, SimpleExpr};
+use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
     IdenStatic, IntoSimpleExpr, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions,
@@ -22,6 +26,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
+use sql::{joined, postgres_type};
 
 /// Any number that no other program takes a lock on; migrations of all replicas meet at it.
 const MIGRATION_LOCK: i64 = 0x0052_756e_7961_7264;
@@ -225,9 +230,8 @@ impl Database {
         let backend = self.writer.get_database_backend();
         let table = E::default();
         let table = table.table_name();
-        let columns: Vec<(String, ColumnType)> = E::Column::iter()
-            .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
-            .collect();
+        let columns: Vec<Column> =
+            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
         let names = joined(&columns, |name, _| format!("\"{name}\""));
         if backend == DbBackend::Postgres {
             let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
@@ -256,16 +260,9 @@ impl Database {
 
     /// Rows of an entity as a table named `given`, taken from the parameter of this number: an array of JSON objects.
     pub fn given_rows<E: EntityTrait>(&self, parameter: usize) -> String {
-        let columns: Vec<(String, ColumnType)> = E::Column::iter()
-            .map(|column| (column.as_str().to_owned(), column.def().get_column_type().clone()))
-            .collect();
-        if self.writer.get_database_backend() == DbBackend::Postgres {
-            let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
-            return format!("json_to_recordset(${parameter}::json) AS given({types})");
-        }
-        let values = joined(&columns, |name, kind| format!("{} AS \"{name}\"", sqlite_value(name, kind)));
-        // The limit keeps the element from being written out as text anew wherever it is named.
-        format!("(SELECT {values} FROM (SELECT value FROM json_each(${parameter}) LIMIT -1) AS given) AS given")
+        let columns: Vec<Column> =
+            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
+        self.given(parameter, &columns)
     }
 
     /// Statements that write together or not at all, in one round trip where the database can; what the first one
@@ -361,30 +358,4 @@ fn make_private(path: &Path) -> anyhow::Result<()> {
 async fn integers(connection: &impl ConnectionTrait, statement: Statement) -> Result<Vec<i64>> {
     let rows = connection.query_all_raw(statement).await?;
     rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
-}
-
-fn joined(columns: &[(String, ColumnType)], part: impl Fn(&str, &ColumnType) -> String) -> String {
-    columns.iter().map(|(name, kind)| part(name, kind)).collect::<Vec<_>>().join(", ")
-}
-
-/// The type of a column in PostgreSQL, for those that rows consist of.
-fn postgres_type(kind: &ColumnType) -> &'static str {
-    match kind {
-        ColumnType::Uuid => "uuid",
-        ColumnType::Boolean => "boolean",
-        ColumnType::BigInteger => "bigint",
-        ColumnType::TimestampWithTimeZone => "timestamptz",
-        ColumnType::Json | ColumnType::JsonBinary => "jsonb",
-        _ => "text",
-    }
-}
-
-/// The value of a member of a JSON object, in the form in which the driver writes that type into SQLite.
-fn sqlite_value(name: &str, kind: &ColumnType) -> String {
-    match kind {
-        ColumnType::Uuid => format!("unhex(given.value ->> '{name}', '-')"),
-        ColumnType::TimestampWithTimeZone => format!("replace(given.value ->> '{name}', 'Z', '+00:00')"),
-        ColumnType::Json | ColumnType::JsonBinary => format!("given.value -> '{name}'"),
-        _ => format!("given.value ->> '{name}'"),
-    }
 }
