@@ -13,13 +13,16 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, Gate};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
-use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
+use crate::repository::{
+    AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
+};
 use crate::service::accounts::{JwtSecret, OldSessions};
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
+use crate::service::telemetry::Collector;
 use crate::service::{
-    AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService,
-    TelemetryService,
+    AccountService, FavoriteService, HealthService, RateLimits, QueueService, RunService, SegmentService, Services,
+    TaskService, TelemetryService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -39,6 +42,8 @@ pub struct Built {
     pub segments: SegmentService,
     /// Forgets old sessions.
     pub sessions: OldSessions,
+    /// Stores what samples are in the queue, woken by its bell.
+    pub collector: (Collector, Arc<Notify>),
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
 }
@@ -115,7 +120,11 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let accounts = AccountRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
     let segments = SegmentRepository::new(stores.database.clone());
+    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
+    tokio::spawn(claiming);
+    let bell = Arc::new(Notify::new());
     Ok(Built {
+        collector: (Collector::new(stores, queue, &config.telemetry, Arc::clone(&bell)), bell),
         sessions: OldSessions::new(accounts.clone()),
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
@@ -159,13 +168,16 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, committing } = self.built;
+        let Built { services, segments, sessions, collector, committing } = self.built;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
         if serves {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());
+        }
+        if self.config.roles().contains(&Role::Collector) {
+            workers.start(collector.0, collector.1);
         }
         let gate = Gate {
             services,

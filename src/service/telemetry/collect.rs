@@ -4,10 +4,12 @@
 //! as it was: the lease ends, and the messages come again, to this collector or to another one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::gather::{Known, blocks, gather};
@@ -16,9 +18,12 @@ use super::upkeep;
 use crate::config::TelemetryConfig;
 use crate::error::{Error, Result};
 use crate::repository::entity::series;
+use crate::repository::queue::Topic;
 use crate::repository::telemetry::Batch;
 use crate::repository::{QueueRepository, Stores, TelemetryRepository};
 use crate::service::QueueService;
+use crate::service::queue::Wish;
+use crate::service::time;
 use crate::service::roles::{Step, Worker};
 
 /// Bytes of messages that are good to hold at once.
@@ -33,6 +38,8 @@ const LEASE: Duration = Duration::from_secs(30);
 const BATCHES: u32 = 4;
 /// Series that are remembered.
 const MOST_KNOWN: usize = 500_000;
+/// Wait between two looks for a workspace while there is none.
+const UNKNOWN: Duration = Duration::from_millis(500);
 /// Longest wait between two looks for samples that have expired.
 const EXPIRY: Duration = Duration::from_secs(60);
 
@@ -45,7 +52,9 @@ pub struct Collector {
     config: TelemetryConfig,
     /// What it is called as a consumer.
     name: String,
-    workspace: Option<Uuid>,
+    bell: Arc<Notify>,
+    /// The workspace whose messages are collected, and their topic in it.
+    topic: Option<(Uuid, Topic)>,
     known: Known,
     /// Messages that it leases next.
     batch: usize,
@@ -55,15 +64,16 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Over these stores.
-    pub fn new(stores: &Stores, queue: QueueService, config: &TelemetryConfig) -> Self {
+    /// Over these stores; the bell is rung when there is something to collect.
+    pub fn new(stores: &Stores, queue: QueueService, config: &TelemetryConfig, bell: Arc<Notify>) -> Self {
         Self {
             telemetry: TelemetryRepository::new(stores.database.clone()),
             rows: QueueRepository::new(stores.database.clone()),
             queue,
             config: config.clone(),
             name: format!("collector-{}", Uuid::new_v4().simple()),
-            workspace: config.telemetry_workspace,
+            bell,
+            topic: None,
             known: Known::new(),
             batch: FIRST_BATCH,
             batches: 0,
@@ -71,19 +81,28 @@ impl Collector {
         }
     }
 
-    /// The workspace whose messages are collected; there is none before somebody signs up.
-    async fn workspace(&mut self) -> Result<Option<Uuid>> {
-        if self.workspace.is_none() {
-            self.workspace = self.telemetry.find_first_workspace().await?;
+    /// Where the messages are; there is no workspace before somebody signs up.
+    async fn topic(&mut self) -> Result<Option<(Uuid, Topic)>> {
+        if self.topic.is_none() {
+            let workspace = match self.config.telemetry_workspace {
+                Some(workspace) => Some(workspace),
+                None => self.telemetry.find_first_workspace().await?,
+            };
+            let Some(workspace) = workspace else { return Ok(None) };
+            let topic = self.queue.topic(workspace, TOPIC).await?;
+            self.queue.ring(&topic, &self.bell);
+            self.topic = Some((workspace, topic));
         }
-        Ok(self.workspace)
+        Ok(self.topic.clone())
     }
 
     /// Stores what one lease brings.
-    async fn collect(&mut self, workspace: Uuid, now: DateTime<Utc>) -> Result<Step> {
-        let Some(leased) = self.queue.lease_all(workspace, TOPIC, &self.name, self.batch, LEASE, now).await? else {
+    async fn collect(&mut self, workspace: Uuid, topic: &Topic, now: DateTime<Utc>) -> Result<Step> {
+        let wish = Wish { consumer: self.name.clone(), max: self.batch, lease: LEASE, wait: Duration::ZERO };
+        let leased = self.queue.take(topic, wish).await?;
+        if leased.messages.is_empty() {
             return Ok(Step::Idle);
-        };
+        }
         let messages: Vec<(Uuid, String)> =
             leased.messages.into_iter().map(|message| (message.msg_uuid, message.payload)).collect();
         let bytes: usize = messages.iter().map(|(_, payload)| payload.len()).sum();
@@ -102,13 +121,13 @@ impl Collector {
         }
         let batch = Batch {
             workspace,
-            lease: leased.lease,
+            lease: leased.lease_id,
             done: gathered.done,
             dead: gathered.dead,
             gpus: gathered.gpus.into_values().collect(),
             blocks: blocks(gathered.series, &self.known)?,
         };
-        match self.telemetry.store(&self.rows, now, &batch).await {
+        match self.telemetry.store(&self.rows, time::now(), &batch).await {
             Ok(()) => tracing::debug!(count = gathered.samples, "stored samples"),
             // Somebody else has the messages by now.
             Err(Error::Conflict(_)) => tracing::info!("a lease was lost before its samples were stored"),
@@ -149,12 +168,14 @@ impl Worker for Collector {
     const NAME: &'static str = "collector";
 
     fn pause(&self) -> Duration {
-        self.config.collect_interval.0
+        let interval = self.config.collect_interval.0;
+        // Nobody rings before there is a topic.
+        if self.topic.is_none() { interval.min(UNKNOWN) } else { interval }
     }
 
     async fn step(&mut self, now: DateTime<Utc>) -> Result<Step> {
-        let Some(workspace) = self.workspace().await? else { return Ok(Step::Idle) };
-        if self.batches < BATCHES && self.collect(workspace, now).await? == Step::Busy {
+        let Some((workspace, topic)) = self.topic().await? else { return Ok(Step::Idle) };
+        if self.batches < BATCHES && self.collect(workspace, &topic, now).await? == Step::Busy {
             self.batches += 1;
             return Ok(Step::Busy);
         }
