@@ -15,15 +15,16 @@ use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
 use crate::repository::{
     AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
-    StreamerRepository,
+    StreamerRepository, TelemetryRepository,
 };
 use crate::service::accounts::{JwtSecret, OldSessions};
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::streamer::{Parts, StreamerService};
+use crate::service::telemetry::Collector;
 use crate::service::{
     AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, SegmentService, Services,
-    TaskService,
+    TaskService, TelemetryService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -45,6 +46,8 @@ pub struct Built {
     pub sessions: OldSessions,
     /// Publishes samples, when there is a source of them.
     pub streamer: Option<StreamerService>,
+    /// Stores what samples are in the queue, woken by its bell.
+    pub collector: (Collector, Arc<Notify>),
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
     /// Claims messages for whoever waits; ends after the services are gone.
@@ -125,9 +128,11 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
     let segments = SegmentRepository::new(stores.database.clone());
     let positions = StreamerRepository::new(stores.database.clone());
-    let timeout = config.upstream_timeout.0;
+    let parts = Parts { positions, telemetry: TelemetryRepository::new(stores.database.clone()), queue: queue.clone() };
+    let bell = Arc::new(Notify::new());
     Ok(Built {
-        streamer: StreamerService::new(Parts { positions, queue: queue.clone() }, &config.telemetry, timeout)?,
+        streamer: StreamerService::new(parts, &config.telemetry, config.upstream_timeout.0)?,
+        collector: (Collector::new(stores, queue.clone(), &config.telemetry, Arc::clone(&bell)), bell),
         sessions: OldSessions::new(accounts.clone()),
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
@@ -135,6 +140,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
             queue,
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
+            telemetry: TelemetryService::new(stores),
             health: HealthService::new(stores.clone(), config.service()),
             rates: RateLimits::new(&config.limits),
         },
@@ -172,7 +178,7 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, streamer, committing, claiming } = self.built;
+        let Built { services, segments, sessions, streamer, collector, committing, claiming } = self.built;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
@@ -182,6 +188,9 @@ impl App {
         }
         if let Some(streamer) = streamer.filter(|_| self.config.roles().contains(&Role::Streamer)) {
             workers.start(streamer, Arc::default());
+        }
+        if self.config.roles().contains(&Role::Collector) {
+            workers.start(collector.0, collector.1);
         }
         let queue = services.queue.clone();
         let stop = async move {

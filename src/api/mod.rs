@@ -17,6 +17,7 @@ mod runs;
 mod security;
 mod streaming;
 mod tasks;
+mod telemetry;
 
 use std::sync::Arc;
 
@@ -66,6 +67,7 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
         runs::RunsApi { runs: services.runs.clone() },
         tasks::TasksApi { tasks: services.tasks.clone() },
         favorites::FavoritesApi { favorites: services.favorites.clone() },
+        telemetry::TelemetryApi { telemetry: services.telemetry.clone() },
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },
     )

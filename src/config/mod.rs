@@ -205,6 +205,12 @@ pub struct TelemetryConfig {
     /// Id of the workspace that telemetry belongs to; unset: the first one that was made.
     #[arg(long, env, global = true)]
     pub telemetry_workspace: Option<Uuid>,
+    /// How long a sample is kept, from when it was measured or stored, whichever is later.
+    #[arg(long, env, global = true, default_value = "30d")]
+    pub telemetry_retention: Interval,
+    /// How long what samples were by the minute and by the hour is kept, counted in the same way.
+    #[arg(long, env, global = true, default_value = "365d")]
+    pub telemetry_rollup_retention: Interval,
 }
 
 /// Access to S3, from the variables that every S3 tool reads.

@@ -16,6 +16,7 @@ pub mod segments;
 pub mod spool;
 pub mod streamer;
 pub mod tasks;
+pub mod telemetry;
 mod text;
 
 pub use accounts::AccountRepository;
@@ -30,6 +31,7 @@ pub use segments::SegmentRepository;
 pub use spool::Spool;
 pub use streamer::StreamerRepository;
 pub use tasks::TaskRepository;
+pub use telemetry::TelemetryRepository;
 
 /// Every store that the server keeps its state in.
 #[derive(Debug, Clone)]

@@ -8,7 +8,6 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::streamer_position::{self, Model};
-use super::entity::workspace;
 use super::queue::{LIVE, NewMessage, Published, Topic};
 use super::{Database, QueueRepository};
 use crate::error::{Error, Result};
@@ -25,21 +24,6 @@ impl StreamerRepository {
     pub fn new(database: Database) -> Self {
         let queue = QueueRepository::new(database.clone());
         Self { database, queue }
-    }
-
-    /// The first workspace that was made, if there is one.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn find_first_workspace(&self) -> Result<Option<Uuid>> {
-        let query = workspace::Entity::find()
-            .order_by_asc(workspace::Column::CreatedAt)
-            .order_by_asc(workspace::Column::Id)
-            .select_only()
-            .column(workspace::Column::Id)
-            .limit(1)
-            .into_tuple::<Uuid>();
-        self.database.bounded(async { Ok(query.one(self.database.reader()).await?) }).await
     }
 
     /// How far a source was read; one that is new is at its beginning.

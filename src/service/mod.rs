@@ -25,6 +25,7 @@ pub use rates::RateLimits;
 pub use runs::RunService;
 pub use segments::SegmentService;
 pub use tasks::TaskService;
+pub use telemetry::TelemetryService;
 
 /// Every service, as the API is built from them.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Services {
     pub runs: RunService,
     /// Tasks.
     pub tasks: TaskService,
+    /// GPUs and what was measured of them.
+    pub telemetry: TelemetryService,
     /// Whether the stores answer.
     pub health: HealthService,
     /// Requests a second.

@@ -25,4 +25,5 @@ mod sharing;
 mod streamer;
 mod support;
 mod tasks;
+mod telemetry;
 mod tidy;

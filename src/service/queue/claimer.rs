@@ -120,8 +120,13 @@ impl Claimer {
     /// A bell that rings whenever there may be messages ready.
     pub fn watch(&self, topic: i64) -> Arc<Notify> {
         let bell = Arc::new(Notify::new());
-        let _ = self.door.send(Call::Watch { topic, bell: Arc::clone(&bell) });
+        self.ring(topic, &bell);
         bell
+    }
+
+    /// Rings this bell whenever there may be messages ready, for as long as somebody else has it.
+    pub fn ring(&self, topic: i64, bell: &Arc<Notify>) {
+        let _ = self.door.send(Call::Watch { topic, bell: Arc::clone(bell) });
     }
 }
 

@@ -72,6 +72,11 @@ impl QueueService {
         self.claimer.watch(topic.id)
     }
 
+    /// Rings this bell when messages of this topic may be ready, here or elsewhere, for as long as somebody has it.
+    pub fn ring(&self, topic: &Topic, bell: &Arc<Notify>) {
+        self.claimer.ring(topic.id, bell);
+    }
+
     /// Says that something was published and committed in a transaction of its own.
     pub fn published(&self, topic: &Topic, published: Published) {
         if published.accepted > 0 {

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::config::{StreamerSource, TelemetryConfig};
 use crate::error::Result;
-use crate::repository::StreamerRepository;
+use crate::repository::{StreamerRepository, TelemetryRepository};
 use crate::repository::entity::streamer_position::Model as Position;
 use crate::repository::queue::{NewMessage, Topic};
 use crate::service::QueueService;
@@ -39,6 +39,8 @@ const HELD_BACK: Duration = Duration::from_millis(100);
 pub struct Parts {
     /// Places in sources.
     pub positions: StreamerRepository,
+    /// Workspaces.
+    pub telemetry: TelemetryRepository,
     /// Topics, and who waits for what is published on them.
     pub queue: QueueService,
 }
@@ -131,7 +133,7 @@ impl StreamerService {
         if self.topic.is_none() {
             let workspace = match self.workspace {
                 Some(workspace) => Some(workspace),
-                None => self.parts.positions.find_first_workspace().await?,
+                None => self.parts.telemetry.find_first_workspace().await?,
             };
             let Some(workspace) = workspace else { return Ok(None) };
             self.topic = Some(self.parts.queue.topic(workspace, TOPIC).await?);
