@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use crate::config::{StreamerSource, TelemetryConfig};
 use crate::error::Result;
-use crate::repository::{StreamerRepository, TelemetryRepository};
 use crate::repository::entity::streamer_position::Model as Position;
 use crate::repository::queue::{NewMessage, Topic};
+use crate::repository::{StreamerRepository, TelemetryRepository};
 use crate::service::QueueService;
 use crate::service::roles::{Step, Worker};
 use crate::service::telemetry::message::{self, MAX_SAMPLES, Sample, TOPIC};

@@ -23,8 +23,8 @@ use crate::repository::telemetry::Batch;
 use crate::repository::{QueueRepository, Stores, TelemetryRepository};
 use crate::service::QueueService;
 use crate::service::queue::Wish;
-use crate::service::time;
 use crate::service::roles::{Step, Worker};
+use crate::service::time;
 
 /// Bytes of messages that are good to hold at once.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
@@ -32,8 +32,6 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 const BATCH: usize = 1_000;
 /// Messages that are leased first, when nothing is known of their size.
 const FIRST_BATCH: usize = 32;
-/// How long the messages are the collector's.
-const LEASE: Duration = Duration::from_secs(30);
 /// Batches after which blocks are merged, however much there is to collect.
 const BATCHES: u32 = 4;
 /// Series that are remembered.
@@ -98,7 +96,8 @@ impl Collector {
 
     /// Stores what one lease brings.
     async fn collect(&mut self, workspace: Uuid, topic: &Topic, now: DateTime<Utc>) -> Result<Step> {
-        let wish = Wish { consumer: self.name.clone(), max: self.batch, lease: LEASE, wait: Duration::ZERO };
+        let lease = Duration::from_secs(topic.lease_seconds.unsigned_abs());
+        let wish = Wish { consumer: self.name.clone(), max: self.batch, lease, wait: Duration::ZERO };
         let leased = self.queue.take(topic, wish).await?;
         if leased.messages.is_empty() {
             return Ok(Step::Idle);

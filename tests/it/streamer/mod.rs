@@ -2,6 +2,8 @@
 
 mod exporters;
 mod files;
+mod kills;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
