@@ -31,8 +31,8 @@ use complaints::Complaints;
 
 /// Before what failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Before a full topic is looked at again.
-const HELD_BACK: Duration = Duration::from_millis(100);
+/// Before a full topic is looked at again, the first time and at most: each look waits twice as long as the one before.
+const HELD_BACK: [Duration; 2] = [Duration::from_millis(25), Duration::from_secs(1)];
 
 /// What a streamer is made of.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ pub struct StreamerService {
     seen: Option<Position>,
     /// Messages that may be published before the topic is looked at again.
     room: u64,
-    held_back: bool,
+    /// How long it waits for a full topic; nothing when the topic is not full.
+    held_back: Option<Duration>,
     complaints: Complaints,
     pause: Duration,
 }
@@ -82,7 +83,6 @@ impl Worker for StreamerService {
         }
         let Some(topic) = self.topic().await? else { return Ok(Step::Idle) };
         if !self.has_room(&topic, now).await? {
-            self.pause = HELD_BACK;
             return Ok(Step::Idle);
         }
         let position = match self.seen.take() {
@@ -122,7 +122,7 @@ impl StreamerService {
             topic: None,
             seen: None,
             room: 0,
-            held_back: false,
+            held_back: None,
             complaints: Complaints::default(),
             pause: RETRY,
         }))
@@ -147,13 +147,19 @@ impl StreamerService {
             let ready = self.parts.positions.count_ready(topic, self.max_ready, now).await?;
             self.room = self.max_ready.saturating_sub(ready).div_ceil(2);
         }
-        let has_room = self.room > 0;
-        if self.held_back == has_room {
-            self.held_back = !has_room;
-            let said = if has_room { "going on: there is room again" } else { "waiting: the topic is full" };
-            tracing::info!(source = self.name, max_ready = self.max_ready, "{said}");
+        let (source, max_ready) = (&self.name, self.max_ready);
+        if self.room > 0 {
+            if self.held_back.take().is_some() {
+                tracing::info!(source, max_ready, "going on: there is room again");
+            }
+            return Ok(true);
         }
-        Ok(has_room)
+        if self.held_back.is_none() {
+            tracing::info!(source, max_ready, "waiting: the topic is full");
+        }
+        self.pause = self.held_back.unwrap_or(HELD_BACK[0]);
+        self.held_back = Some(HELD_BACK[1].min(2 * self.pause));
+        Ok(false)
     }
 
     /// Publishes samples and moves on to `next`, if no other streamer was faster.
