@@ -69,6 +69,8 @@ pub enum Tag {
     Tasks,
     /// Charts, insights and audiences that users keep.
     Favorites,
+    /// Topics and their messages.
+    Queue,
     /// Users, sessions, members and API keys.
     Accounts,
     /// Probes.
