@@ -18,6 +18,7 @@ use crate::repository::{
     StreamerRepository, TelemetryRepository,
 };
 use crate::service::accounts::{JwtSecret, OldSessions};
+use crate::service::queue::UpkeepPlan;
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::streamer::{Parts, StreamerService};
@@ -125,7 +126,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     };
     let accounts = AccountRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
-    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
+    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits);
     let segments = SegmentRepository::new(stores.database.clone());
     let positions = StreamerRepository::new(stores.database.clone());
     let parts = Parts { positions, telemetry: TelemetryRepository::new(stores.database.clone()), queue: queue.clone() };
@@ -182,6 +183,9 @@ impl App {
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
+        if self.config.roles().contains(&Role::Queue) {
+            workers.start(services.queue.upkeep(UpkeepPlan::default()), Arc::default());
+        }
         if serves {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());
@@ -189,8 +193,9 @@ impl App {
         if let Some(streamer) = streamer.filter(|_| self.config.roles().contains(&Role::Streamer)) {
             workers.start(streamer, Arc::default());
         }
-        if self.config.roles().contains(&Role::Collector) {
-            workers.start(collector.0, collector.1);
+        // Who is not started must not keep the queue's task alive.
+        if let Some((collector, bell)) = Some(collector).filter(|_| self.config.roles().contains(&Role::Collector)) {
+            workers.start(collector, bell);
         }
         let queue = services.queue.clone();
         let stop = async move {

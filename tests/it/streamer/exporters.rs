@@ -135,7 +135,7 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> std::io::Result<()> {
 async fn what_an_exporter_says_is_published_at_each_interval() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let exporter = Exporter::start(&[]).await;
     let streamer = start(&app.stores, &exporter.source(), &["--streamer-interval=100ms"]).await;
     let taken = queue.samples(9).await;
@@ -152,7 +152,7 @@ async fn what_an_exporter_says_is_published_at_each_interval() {
     }
     let times: Vec<_> = taken.chunks(3).map(|look| look[0]["timestamp"].as_str().unwrap()).collect();
     assert!(times.is_sorted_by(|one, other| one < other), "{times:?}");
-    let rest = queue.ready(&app.stores).await as i64 * 3;
+    let rest = queue.left().await * 3;
     let position = position(&app.stores, &ada, &exporter.source()).await;
     assert_eq!(position.published, taken.len() as i64 + rest);
     assert_eq!(position.bad * 3, position.published);
@@ -162,7 +162,7 @@ async fn what_an_exporter_says_is_published_at_each_interval() {
 async fn an_exporter_that_misbehaves_in_any_way_is_survived_and_read_again() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let manners = [
         Manner::Hang,
         Manner::Garbage,
@@ -195,13 +195,13 @@ async fn an_exporter_that_misbehaves_in_any_way_is_survived_and_read_again() {
 async fn streamers_of_one_exporter_look_at_it_once_in_an_interval() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let exporter = Exporter::start(&[]).await;
     let one = start(&app.stores, &exporter.source(), &["--streamer-interval=1h"]).await;
     let other = start(&app.stores, &exporter.source(), &["--streamer-interval=1h"]).await;
     let taken = queue.samples(3).await;
     one.stop().await;
     other.stop().await;
-    assert_eq!((taken.len(), queue.ready(&app.stores).await), (3, 0));
+    assert_eq!((taken.len(), queue.left().await), (3, 0));
     assert_eq!(position(&app.stores, &ada, &exporter.source()).await.published, 3);
 }

@@ -12,7 +12,7 @@ use crate::support::program::run;
 async fn two_loops_over_a_file_are_its_rows_twice() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let path = file(&app.stores, 130, None);
     let streamer = start(&app.stores, path.to_str().unwrap(), &[]).await;
     let taken = timeless(queue.samples(2_600).await);
@@ -29,7 +29,7 @@ async fn two_loops_over_a_real_file_are_its_rows_twice() {
     let Ok(path) = std::env::var("TEST_DCGM_CSV") else { return };
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let rows = rows(Path::new(&path));
     let streamer = start(&app.stores, &path, &[]).await;
     let mut taken = timeless(queue.samples(2 * rows.len()).await);
@@ -42,7 +42,7 @@ async fn two_loops_over_a_real_file_are_its_rows_twice() {
 async fn with_an_interval_each_row_is_a_message_of_its_own_form() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let path = file(&app.stores, 2, None);
     let streamer = start(&app.stores, path.to_str().unwrap(), &["--streamer-interval=1ms"]).await;
     let mut payloads: Vec<Value> = Vec::new();
@@ -60,7 +60,7 @@ async fn with_an_interval_each_row_is_a_message_of_its_own_form() {
 async fn bad_rows_are_left_out_counted_and_named_with_their_lines() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let good = rows(&file(&app.stores, 3, None));
     let text = fs::read_to_string(app.stores.folder().join("dcgm.csv")).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -87,7 +87,7 @@ async fn bad_rows_are_left_out_counted_and_named_with_their_lines() {
 async fn a_streamer_goes_on_where_the_last_one_stopped() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let path = file(&app.stores, 130, None);
     let (rows, source) = (rows(&path), path.to_str().unwrap());
     let mut taken = Vec::new();
@@ -98,7 +98,7 @@ async fn a_streamer_goes_on_where_the_last_one_stopped() {
     }
     until("all of it is taken", async || {
         taken.extend(queue.take().await);
-        queue.ready(&app.stores).await == 0
+        queue.left().await == 0
     })
     .await;
     assert_eq!(position(&app.stores, &ada, source).await.published, taken.len() as i64);
@@ -111,14 +111,14 @@ async fn a_streamer_goes_on_where_the_last_one_stopped() {
 async fn a_full_topic_stops_a_streamer_until_there_is_room_again() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let path = file(&app.stores, 10, Some(10_000));
     let source = path.to_str().unwrap();
     let arguments = streamer(source, &["--streamer-max-ready=3"]);
     let streamer = Process::start(app.stores.clone(), &strs(&arguments)).await;
     until("it waits", async || streamer.log().contains("waiting: the topic is full")).await;
     assert_eq!(position(&app.stores, &ada, source).await.published, 1_500);
-    assert_eq!(queue.ready(&app.stores).await, 3);
+    assert_eq!(queue.left().await, 3);
     let taken = queue.samples(4_000).await;
     assert_eq!(timeless(taken)[..4_000], rows(&path)[..4_000]);
     assert!(streamer.log().contains("going on: there is room again"));
@@ -128,7 +128,7 @@ async fn a_full_topic_stops_a_streamer_until_there_is_room_again() {
 async fn a_file_may_be_missing_or_without_a_header_and_come_later() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let path = app.stores.folder().join("dcgm.csv");
     let arguments = streamer(path.to_str().unwrap(), &[]);
     let streamer = Process::start(app.stores.clone(), &strs(&arguments)).await;
@@ -146,7 +146,7 @@ async fn a_file_may_be_missing_or_without_a_header_and_come_later() {
 async fn a_file_that_is_another_one_in_the_next_loop_is_followed() {
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
-    let queue = Queue::of(&app, &ada).await;
+    let queue = Queue(ada.clone());
     let path = file(&app.stores, 2, None);
     let first = rows(&path);
     let streamer = start(&app.stores, path.to_str().unwrap(), &["--streamer-max-ready=1"]).await;
@@ -176,10 +176,10 @@ async fn telemetry_belongs_to_the_first_workspace_or_to_the_one_that_is_named() 
     let source = path.to_str().unwrap();
     let first = start(&app.stores, source, &["--streamer-max-ready=1"]).await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    let (of_ada, of_bob) = (Queue::of(&app, &ada).await, Queue::of(&app, &bob).await);
+    let (of_ada, of_bob) = (Queue(ada.clone()), Queue(bob.clone()));
     of_ada.samples(20).await;
     first.stop().await;
-    assert_eq!(of_bob.ready(&app.stores).await, 0);
+    bob.get("/api/v1/topics/telemetry").await.problem(404);
     let named = format!("--telemetry-workspace={}", bob.workspace_id);
     let second = start(&app.stores, source, &["--streamer-max-ready=1", &named]).await;
     of_bob.samples(20).await;

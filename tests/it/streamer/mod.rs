@@ -7,14 +7,12 @@ mod stored;
 
 use std::path::{Path, PathBuf};
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use csv::StringRecord;
 use runyard::repository::entity::streamer_position;
-use runyard::repository::queue::{Settlement, Taker};
-use runyard::repository::{QueueRepository, StreamerRepository};
+use runyard::repository::StreamerRepository;
 use runyard::service::streamer::generator::{self, Plan};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::support::{Client, TestApp, TestStores, until};
 
@@ -70,28 +68,19 @@ async fn start(stores: &TestStores, source: &str, more: &[&str]) -> TestApp {
 }
 
 /// A consumer of what is published.
-struct Queue {
-    queue: QueueRepository,
-    workspace: Uuid,
-}
+struct Queue(Client);
 
 impl Queue {
-    async fn of(app: &TestApp, client: &Client) -> Self {
-        let queue = QueueRepository::new(app.stores.open().await.database);
-        Self { queue, workspace: client.workspace_id.parse().unwrap() }
-    }
-
     /// Takes messages that are there, and acks them, in the order in which they were published.
     async fn payloads(&self) -> Vec<Value> {
-        let now = Utc::now();
-        let topic = self.queue.topic(self.workspace, "telemetry", now).await.unwrap();
-        let lease = Uuid::now_v7();
-        let taker = Taker { lease, consumer: "test".to_owned(), max: 100, until: now + TimeDelta::minutes(1) };
-        let claimed = self.queue.claim(&topic, &[taker], i64::MIN, now).await.unwrap();
-        if !claimed.messages.is_empty() {
-            self.queue.settle(lease, self.workspace, &[], Settlement::Ack, now).await.unwrap();
+        let form = json!({"consumer_id": "test", "max": 100, "lease_seconds": 60, "wait_seconds": 1});
+        let lease = self.0.post("/api/v1/topics/telemetry/leases", &form).await.ok(200);
+        let messages = lease["messages"].as_array().unwrap();
+        if !messages.is_empty() {
+            let path = format!("/api/v1/leases/{}/ack", lease["lease_id"].as_str().unwrap());
+            self.0.post(&path, &json!({})).await.ok(200);
         }
-        claimed.messages.iter().map(|(_, message)| serde_json::from_str(&message.payload).unwrap()).collect()
+        messages.iter().map(|message| message["payload"].clone()).collect()
     }
 
     async fn take(&self) -> Vec<Value> {
@@ -109,11 +98,11 @@ impl Queue {
         taken
     }
 
-    /// Messages that nobody has taken.
-    async fn ready(&self, stores: &TestStores) -> u64 {
-        let now = Utc::now();
-        let topic = self.queue.topic(self.workspace, "telemetry", now).await.unwrap();
-        StreamerRepository::new(stores.open().await.database).count_ready(&topic, 1_000_000, now).await.unwrap()
+    /// Messages that nobody is done with.
+    async fn left(&self) -> i64 {
+        let topic = self.0.get("/api/v1/topics/telemetry").await.ok(200);
+        assert_eq!((&topic["dead"], &topic["delayed"]), (&json!(0), &json!(0)));
+        topic["ready"].as_i64().unwrap() + topic["in_flight"].as_i64().unwrap()
     }
 }
 
