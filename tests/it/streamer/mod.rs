@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 use csv::StringRecord;
-use runyard::repository::entity::streamer_position;
 use runyard::repository::StreamerRepository;
+use runyard::repository::entity::streamer_position;
 use runyard::service::streamer::generator::{self, Plan};
 use serde_json::{Value, json};
 
