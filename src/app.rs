@@ -21,7 +21,7 @@ use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::telemetry::Collector;
 use crate::service::{
-    AccountService, FavoriteService, HealthService, RateLimits, QueueService, RunService, SegmentService, Services,
+    AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, SegmentService, Services,
     TaskService, TelemetryService,
 };
 
@@ -46,6 +46,8 @@ pub struct Built {
     pub collector: (Collector, Arc<Notify>),
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
+    /// Claims messages for whoever waits; ends after the services are gone.
+    pub claiming: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for App {
@@ -119,16 +121,16 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     };
     let accounts = AccountRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
-    let segments = SegmentRepository::new(stores.database.clone());
     let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
-    tokio::spawn(claiming);
+    let segments = SegmentRepository::new(stores.database.clone());
     let bell = Arc::new(Notify::new());
     Ok(Built {
-        collector: (Collector::new(stores, queue, &config.telemetry, Arc::clone(&bell)), bell),
+        collector: (Collector::new(stores, queue.clone(), &config.telemetry, Arc::clone(&bell)), bell),
         sessions: OldSessions::new(accounts.clone()),
         services: Services {
             accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
+            queue,
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             telemetry: TelemetryService::new(stores),
@@ -137,6 +139,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
         },
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
         committing: tokio::spawn(committing),
+        claiming: tokio::spawn(claiming),
     })
 }
 
@@ -168,7 +171,7 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, collector, committing } = self.built;
+        let Built { services, segments, sessions, collector: (collector, bell), committing, claiming } = self.built;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
@@ -177,8 +180,16 @@ impl App {
             workers.start(sessions, Arc::default());
         }
         if self.config.roles().contains(&Role::Collector) {
-            workers.start(collector.0, collector.1);
+            workers.start(collector, bell);
+        } else {
+            drop(collector);
         }
+        let queue = services.queue.clone();
+        let stop = async move {
+            stop.await;
+            // Who waits for a message is answered at once.
+            queue.close();
+        };
         let gate = Gate {
             services,
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
@@ -188,7 +199,7 @@ impl App {
         let routes = if serves { api::routes(gate) } else { api::probes(gate) };
         api::serve(self.listener, routes, &self.config.limits, patience, stop).await;
         shutdown.cancel();
-        let rest = async { tokio::join!(workers.running.join_all(), committing) };
+        let rest = async { tokio::join!(workers.running.join_all(), committing, claiming) };
         if tokio::time::timeout(patience, rest).await.is_err() {
             tracing::warn!("stopped before everything in hand was finished");
         }

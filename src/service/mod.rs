@@ -33,6 +33,8 @@ pub struct Services {
     pub accounts: AccountService,
     /// What users keep.
     pub favorites: FavoriteService,
+    /// Topics and their messages.
+    pub queue: QueueService,
     /// Runs and traces.
     pub runs: RunService,
     /// Tasks.

@@ -82,9 +82,7 @@ impl TelemetryRepository {
         );
         let json = super::store::as_json(blocks)?;
         let statement = self.database.statement(sql, [json.into()]);
-        self.database
-            .bounded(async { Ok(self.database.writer().execute_raw(statement).await.map(drop)?) })
-            .await
+        self.database.bounded(async { Ok(self.database.writer().execute_raw(statement).await.map(drop)?) }).await
     }
 
     /// Deletes blocks that have expired and lie before a moment, and says how many.
@@ -96,9 +94,7 @@ impl TelemetryRepository {
         let sql = "DELETE FROM sample_blocks WHERE id IN (SELECT id FROM sample_blocks \
                    WHERE tier = $1 AND ingested_at < $2 AND end_at < $2 LIMIT $3)";
         let statement = self.database.statement(sql, [EXPIRED.into(), before.into(), limit.into()]);
-        self.database
-            .bounded(async { Ok(self.database.writer().execute_raw(statement).await?.rows_affected()) })
-            .await
+        self.database.bounded(async { Ok(self.database.writer().execute_raw(statement).await?.rows_affected()) }).await
     }
 }
 

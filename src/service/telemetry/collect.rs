@@ -23,8 +23,8 @@ use crate::repository::telemetry::Batch;
 use crate::repository::{QueueRepository, Stores, TelemetryRepository};
 use crate::service::QueueService;
 use crate::service::queue::Wish;
-use crate::service::time;
 use crate::service::roles::{Step, Worker};
+use crate::service::time;
 
 /// Bytes of messages that are good to hold at once.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;

@@ -57,11 +57,7 @@ pub async fn merge(telemetry: &TelemetryRepository) -> Result<Step> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(
-    telemetry: &TelemetryRepository,
-    samples: DateTime<Utc>,
-    rollups: DateTime<Utc>,
-) -> Result<Step> {
+pub async fn expire(telemetry: &TelemetryRepository, samples: DateTime<Utc>, rollups: DateTime<Utc>) -> Result<Step> {
     let blocks = telemetry.list_expired(samples, EXPIRING).await?;
     if !blocks.is_empty() {
         let rolled: Vec<Block> = blocks.iter().map(expired).collect::<Result<_>>()?;
@@ -84,7 +80,7 @@ impl Job {
     fn run(&self) -> Result<Vec<Block>> {
         let mut union = Union::new();
         for block in &self.blocks {
-            for text in &block.points {
+            if let Some(text) = &block.points {
                 let ingested_at = block.ingested_at;
                 read_points(block.start_at, text, |at, value| union.add(Point { at, value, ingested_at }))?;
             }

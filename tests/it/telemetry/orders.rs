@@ -105,7 +105,8 @@ async fn any_order_any_repetition_and_any_batches_are_the_same_samples_and_the_s
 async fn of_two_values_of_one_moment_the_later_one_counts() {
     let (_app, ada) = app().await;
     for value in [1, 2, 3] {
-        let samples: Vec<Value> = (0..100).map(|n| sample("GPU-1", "TEMP", &time(DAY + n, 0), value * 100 + n)).collect();
+        let samples: Vec<Value> =
+            (0..100).map(|n| sample("GPU-1", "TEMP", &time(DAY + n, 0), value * 100 + n)).collect();
         publish(&ada, &[json!({"samples": samples})]).await;
         collected(&ada).await;
         let found = told(&entries(&ada, "GPU-1", "").await);
