@@ -1,6 +1,7 @@
 //! GPU telemetry: what was published is stored once and told exactly, however it came.
 
 mod entries;
+mod kills;
 mod messages;
 mod orders;
 mod pages;
