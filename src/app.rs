@@ -17,6 +17,7 @@ use crate::repository::{
     AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
 };
 use crate::service::accounts::{JwtSecret, OldSessions};
+use crate::service::queue::UpkeepPlan;
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::telemetry::Collector;
@@ -121,7 +122,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     };
     let accounts = AccountRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
-    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
+    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits);
     let segments = SegmentRepository::new(stores.database.clone());
     let bell = Arc::new(Notify::new());
     Ok(Built {
@@ -175,6 +176,9 @@ impl App {
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
+        if self.config.roles().contains(&Role::Queue) {
+            workers.start(services.queue.upkeep(UpkeepPlan::default()), Arc::default());
+        }
         if serves {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());

@@ -13,6 +13,7 @@ mod json;
 mod ndjson;
 mod paths;
 pub mod public;
+mod queue;
 mod runs;
 mod security;
 mod streaming;
@@ -67,6 +68,7 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
         runs::RunsApi { runs: services.runs.clone() },
         tasks::TasksApi { tasks: services.tasks.clone() },
         favorites::FavoritesApi { favorites: services.favorites.clone() },
+        queue::QueueApi { queue: services.queue.clone() },
         telemetry::TelemetryApi { telemetry: services.telemetry.clone() },
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },

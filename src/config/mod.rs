@@ -243,6 +243,9 @@ pub struct Limits {
     /// Most items in one request.
     #[arg(long, env, global = true, default_value_t = 10_000)]
     pub max_batch: usize,
+    /// Largest payload of one message in the queue.
+    #[arg(long, env, global = true, default_value = "256KiB")]
+    pub max_message: ByteSize,
     /// Most favorites that one user may have.
     #[arg(long, env, global = true, default_value_t = 2_000_000, value_parser = clap::value_parser!(i64).range(0..))]
     pub max_favorites: i64,

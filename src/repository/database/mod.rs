@@ -3,9 +3,12 @@
 //! SQLite has one writer at a time, so writes queue on a pool of one connection instead of failing as busy;
 //! PostgreSQL uses one pool for both. A transaction never leaves the repository.
 
+mod parts;
 mod sql;
+mod talk;
 
 pub use sql::{Chain, Column};
+pub use talk::Listener;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

@@ -60,6 +60,19 @@ pub struct Claimer {
     door: mpsc::UnboundedSender<Call>,
 }
 
+/// A way in for those who only know of something.
+#[derive(Debug)]
+pub struct Hearsay(mpsc::WeakUnboundedSender<Call>);
+
+impl Hearsay {
+    /// Says that there may be messages ready from this rank on.
+    pub fn ready(&self, topic: i64, rank: i64) {
+        if let Some(door) = self.0.upgrade() {
+            let _ = door.send(Call::Ready { topic, rank });
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Call {
     Lease(Box<Waiting>),
@@ -115,6 +128,11 @@ impl Claimer {
     /// Says that there may be messages ready from this rank on.
     pub fn ready(&self, topic: i64, rank: i64) {
         let _ = self.door.send(Call::Ready { topic, rank });
+    }
+
+    /// The same, without keeping the task from its end; nothing is left of it afterwards.
+    pub fn hearsay(&self) -> Hearsay {
+        Hearsay(self.door.downgrade())
     }
 
     /// A bell that rings whenever there may be messages ready.
