@@ -180,6 +180,7 @@ impl App {
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
         let Built { services, segments, sessions, streamer, collector, committing, claiming } = self.built;
+        let (collector, bell) = collector;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
@@ -193,9 +194,10 @@ impl App {
         if let Some(streamer) = streamer.filter(|_| self.config.roles().contains(&Role::Streamer)) {
             workers.start(streamer, Arc::default());
         }
-        // Who is not started must not keep the queue's task alive.
-        if let Some((collector, bell)) = Some(collector).filter(|_| self.config.roles().contains(&Role::Collector)) {
+        if self.config.roles().contains(&Role::Collector) {
             workers.start(collector, bell);
+        } else {
+            drop(collector);
         }
         let queue = services.queue.clone();
         let stop = async move {

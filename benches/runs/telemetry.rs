@@ -146,7 +146,12 @@ impl Bench<'_> {
                      + pg_total_relation_size('gpus'))::bigint";
         let row = database.query_one_raw(ask(sizes)).await?.context("no size")?;
         let bytes: i64 = row.try_get_by_index(0)?;
-        self.add(report, "GPU samples on the disk, indexes and all", "bytes each", &[bytes as f64 / self.stored as f64]);
+        self.add(
+            report,
+            "GPU samples on the disk, indexes and all",
+            "bytes each",
+            &[bytes as f64 / self.stored as f64],
+        );
         Ok(())
     }
 
@@ -159,8 +164,11 @@ impl Bench<'_> {
         let day = format!("{path}/telemetry?metric_name={}&{bounds}&limit=100000", metric(0));
         let minutes = format!("{day}&step=1m");
         let list = "/api/v1/gpus".to_owned();
-        let cases =
-            [(day, "a day, 86,400 samples", DAY), (minutes, "a day by the minute", 1_440), (list, "all GPUs", GPUS + 1)];
+        let cases = [
+            (day, "a day, 86,400 samples", DAY),
+            (minutes, "a day by the minute", 1_440),
+            (list, "all GPUs", GPUS + 1),
+        ];
         for (path, name, count) in cases {
             let mut times = Vec::new();
             for round in 0..=options.rounds(ANSWERS) {

@@ -6,9 +6,8 @@ use futures_util::future::join_all;
 use runyard::app::open_database;
 use runyard::repository::Database;
 use runyard::repository::entity::{
-    api_key, favorite, favorite_shelf, gpu, member, project, refresh_token, run, sample_block, segment, series, session,
-    task, task_change,
-    task_counter, user, workspace,
+    api_key, favorite, favorite_shelf, gpu, member, project, refresh_token, run, sample_block, segment, series,
+    session, task, task_change, task_counter, user, workspace,
 };
 use sea_orm::{EntityTrait, QuerySelect};
 use serde_json::json;

@@ -70,7 +70,11 @@ impl TelemetryRepository {
     /// # Errors
     /// Those of the database.
     pub async fn find_blocks(&self, ids: Vec<i64>) -> Result<Vec<Block>> {
-        let query = read(Grain::Points).filter(sample_block::Column::Id.is_in(ids)).into_model::<Block>();
+        let sql = format!(
+            "SELECT id, series_id, tier, start_at, end_at, ingested_at, points AS text FROM sample_blocks WHERE {}",
+            self.database.is_one_of("id", "$1")
+        );
+        let query = Block::find_by_statement(self.database.statement(sql, [self.database.integers(ids)]));
         self.database.bounded(async { Ok(query.all(self.database.reader()).await?) }).await
     }
 }

@@ -121,18 +121,14 @@ impl TelemetryRepository {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn name_series(
-        &self,
-        mut rows: Vec<series::Model>,
-    ) -> Result<HashMap<(String, String, String), i64>> {
+    pub async fn name_series(&self, mut rows: Vec<series::Model>) -> Result<HashMap<(String, String, String), i64>> {
         // Collectors that name the same ones at once take them in the same order, and wait instead of failing.
         rows.sort_by(|a, b| (&a.gpu, &a.metric_name, &a.labels_key).cmp(&(&b.gpu, &b.metric_name, &b.labels_key)));
         let given = self.database.given_rows::<series::Entity>(1);
         const COLUMNS: &str = "workspace_id, gpu, metric_name, labels_key, gpu_id, device, model_name, hostname, \
                                container, pod, namespace, labels_raw";
-        let insert = format!(
-            "INSERT INTO series ({COLUMNS}) SELECT {COLUMNS} FROM {given} WHERE true ON CONFLICT DO NOTHING"
-        );
+        let insert =
+            format!("INSERT INTO series ({COLUMNS}) SELECT {COLUMNS} FROM {given} WHERE true ON CONFLICT DO NOTHING");
         let select = format!(
             "SELECT series.gpu, series.metric_name, series.labels_key, series.id FROM {given} \
              JOIN series ON series.workspace_id = given.workspace_id AND series.gpu = given.gpu \

@@ -24,16 +24,23 @@ pub struct Merge {
 }
 
 impl TelemetryRepository {
-    /// Series that have at least this many fresh blocks, or this many samples in them; `limit` of them at most.
+    /// Series that have at least this many fresh blocks, or this many samples in them, each with how many those are;
+    /// `limit` of them at most.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn list_mergeable(&self, blocks: i64, samples: i64, limit: i64) -> Result<Vec<i64>> {
-        let sql = "SELECT series_id FROM sample_blocks WHERE tier = $1 GROUP BY series_id \
-                   HAVING count(*) >= $2 OR (count(*) > 1 AND sum(count) >= $3) ORDER BY series_id LIMIT $4";
+    pub async fn list_mergeable(&self, blocks: i64, samples: i64, limit: i64) -> Result<Vec<(i64, i64)>> {
+        let sql = "SELECT series_id, CAST(sum(count) AS bigint) FROM sample_blocks WHERE tier = $1 \
+                   GROUP BY series_id HAVING count(*) >= $2 OR (count(*) > 1 AND sum(count) >= $3) \
+                   ORDER BY series_id LIMIT $4";
         let values = [FRESH.into(), blocks.into(), samples.into(), limit.into()];
         let statement = self.database.statement(sql, values);
-        self.database.bounded(integers(self.database.reader(), statement)).await
+        self.database
+            .bounded(async {
+                let rows = self.database.reader().query_all_raw(statement).await?;
+                rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+            })
+            .await
     }
 
     /// Begins to merge blocks of these series. Those in which somebody else merges are left out.
@@ -41,15 +48,17 @@ impl TelemetryRepository {
     /// # Errors
     /// Those of the database.
     pub async fn begin_merge(&self, series: &[i64]) -> Result<(Merge, Vec<i64>)> {
-        let lock = self.database.skip_locked();
         let sql = format!(
-            "SELECT id FROM series WHERE id IN ({}) ORDER BY id {lock}",
-            series.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            "SELECT id FROM series WHERE {} ORDER BY id {}",
+            self.database.is_one_of("id", "$1"),
+            self.database.skip_locked()
         );
+        let statement = self.database.statement(sql, [self.database.integers(series.iter().copied())]);
         self.database
             .bounded(async {
                 let transaction = self.database.begin().await?;
-                let locked = integers(&transaction, self.database.statement(sql, [])).await?;
+                let rows = transaction.query_all_raw(statement).await?;
+                let locked = rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect::<Result<_>>()?;
                 Ok((Merge { repository: self.clone(), transaction }, locked))
             })
             .await
@@ -82,9 +91,7 @@ impl TelemetryRepository {
         );
         let json = super::store::as_json(blocks)?;
         let statement = self.database.statement(sql, [json.into()]);
-        self.database
-            .bounded(async { Ok(self.database.writer().execute_raw(statement).await.map(drop)?) })
-            .await
+        self.database.bounded(async { Ok(self.database.writer().execute_raw(statement).await.map(drop)?) }).await
     }
 
     /// Deletes blocks that have expired and lie before a moment, and says how many.
@@ -96,9 +103,7 @@ impl TelemetryRepository {
         let sql = "DELETE FROM sample_blocks WHERE id IN (SELECT id FROM sample_blocks \
                    WHERE tier = $1 AND ingested_at < $2 AND end_at < $2 LIMIT $3)";
         let statement = self.database.statement(sql, [EXPIRED.into(), before.into(), limit.into()]);
-        self.database
-            .bounded(async { Ok(self.database.writer().execute_raw(statement).await?.rows_affected()) })
-            .await
+        self.database.bounded(async { Ok(self.database.writer().execute_raw(statement).await?.rows_affected()) }).await
     }
 }
 
@@ -108,13 +113,14 @@ impl Merge {
     /// # Errors
     /// Those of the database.
     pub async fn list_young(&self, series: &[i64]) -> Result<Vec<sample_block::Model>> {
-        let query = sample_block::Entity::find()
-            .filter(sample_block::Column::SeriesId.is_in(series.iter().copied()))
-            .filter(sample_block::Column::Tier.lt(FINAL))
-            .order_by_asc(sample_block::Column::SeriesId)
-            .order_by_desc(sample_block::Column::Tier)
-            .order_by_asc(sample_block::Column::Id);
-        self.database().bounded(async { Ok(query.all(&self.transaction).await?) }).await
+        let database = self.database();
+        let sql = format!(
+            "SELECT * FROM sample_blocks WHERE {} AND tier < $2 ORDER BY series_id, tier DESC, id",
+            database.is_one_of("series_id", "$1")
+        );
+        let statement = database.statement(sql, [database.integers(series.iter().copied()), FINAL.into()]);
+        let query = sample_block::Entity::find().from_raw_sql(statement);
+        database.bounded(async { Ok(query.all(&self.transaction).await?) }).await
     }
 
     /// The blocks of a series that are merged for good and have to do with a span of time, what came first before what
@@ -152,10 +158,12 @@ impl Merge {
     /// # Errors
     /// Those of the database.
     pub async fn replace(&self, old: Vec<i64>, new: &[sample_block::Model]) -> Result<()> {
-        let delete = sample_block::Entity::delete_many().filter(sample_block::Column::Id.is_in(old));
-        self.database()
+        let database = self.database();
+        let sql = format!("DELETE FROM sample_blocks WHERE {}", database.is_one_of("id", "$1"));
+        let delete = database.statement(sql, [database.integers(old)]);
+        database
             .bounded(async {
-                delete.exec(&self.transaction).await?;
+                self.transaction.execute_raw(delete).await?;
                 self.repository.insert_blocks(&self.transaction, new).await
             })
             .await
@@ -173,9 +181,4 @@ impl Merge {
     fn database(&self) -> &Database {
         &self.repository.database
     }
-}
-
-async fn integers(connection: &impl ConnectionTrait, statement: sea_orm::Statement) -> Result<Vec<i64>> {
-    let rows = connection.query_all_raw(statement).await?;
-    rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
 }

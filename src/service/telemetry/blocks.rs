@@ -56,7 +56,7 @@ fn row(series_id: i64, tier: i64, points: &[Point]) -> sample_block::Model {
 /// Those of [`read_points`].
 pub fn expired(block: &sample_block::Model) -> Result<sample_block::Model> {
     let mut points = Vec::new();
-    for text in &block.points {
+    if let Some(text) = &block.points {
         read_points(block.start_at, text, |at, value| points.push(Point { at, value, ingested_at: 0 }))?;
     }
     let by = |step| Some(write_buckets(block.start_at, step, &rolled(&points, step)));

@@ -18,7 +18,7 @@ use super::upkeep;
 use crate::config::TelemetryConfig;
 use crate::error::{Error, Result};
 use crate::repository::entity::series;
-use crate::repository::queue::Topic;
+use crate::repository::queue::{LeasedMessage, Topic};
 use crate::repository::telemetry::Batch;
 use crate::repository::{QueueRepository, Stores, TelemetryRepository};
 use crate::service::QueueService;
@@ -32,6 +32,8 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 const BATCH: usize = 1_000;
 /// Messages that are leased first, when nothing is known of their size.
 const FIRST_BATCH: usize = 32;
+/// A message that was leased more often is stored by itself, so that it holds up no other if it is to blame.
+const SUSPECT: i32 = 2;
 /// Batches after which blocks are merged, however much there is to collect.
 const BATCHES: u32 = 4;
 /// Series that are remembered.
@@ -51,14 +53,30 @@ pub struct Collector {
     /// What it is called as a consumer.
     name: String,
     bell: Arc<Notify>,
-    /// The workspace whose messages are collected, and their topic in it.
-    topic: Option<(Uuid, Topic)>,
+    /// The workspace whose messages are collected.
+    workspace: Option<Uuid>,
     known: Known,
     /// Messages that it leases next.
     batch: usize,
     /// Batches since blocks were merged.
     batches: u32,
     looked_for_expired: Option<DateTime<Utc>>,
+}
+
+/// Where a lease belongs.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    workspace: Uuid,
+    lease: Uuid,
+    now: DateTime<Utc>,
+}
+
+impl Place {
+    /// A batch with nothing in it.
+    fn batch(self) -> Batch {
+        let Self { workspace, lease, .. } = self;
+        Batch { workspace, lease, done: Vec::new(), dead: Vec::new(), gpus: Vec::new(), blocks: Vec::new() }
+    }
 }
 
 impl Collector {
@@ -71,7 +89,7 @@ impl Collector {
             config: config.clone(),
             name: format!("collector-{}", Uuid::new_v4().simple()),
             bell,
-            topic: None,
+            workspace: None,
             known: Known::new(),
             batch: FIRST_BATCH,
             batches: 0,
@@ -81,17 +99,20 @@ impl Collector {
 
     /// Where the messages are; there is no workspace before somebody signs up.
     async fn topic(&mut self) -> Result<Option<(Uuid, Topic)>> {
-        if self.topic.is_none() {
-            let workspace = match self.config.telemetry_workspace {
-                Some(workspace) => Some(workspace),
-                None => self.telemetry.find_first_workspace().await?,
-            };
-            let Some(workspace) = workspace else { return Ok(None) };
-            let topic = self.queue.topic(workspace, TOPIC).await?;
-            self.queue.ring(&topic, &self.bell);
-            self.topic = Some((workspace, topic));
+        if let Some(workspace) = self.workspace {
+            return Ok(Some((workspace, self.queue.topic(workspace, TOPIC).await?)));
         }
-        Ok(self.topic.clone())
+        let workspace = match self.config.telemetry_workspace {
+            Some(workspace) => workspace,
+            None => match self.telemetry.find_first_workspace().await? {
+                Some(workspace) => workspace,
+                None => return Ok(None),
+            },
+        };
+        let topic = self.queue.topic(workspace, TOPIC).await?;
+        self.queue.ring(&topic, &self.bell);
+        self.workspace = Some(workspace);
+        Ok(Some((workspace, topic)))
     }
 
     /// Stores what one lease brings.
@@ -102,37 +123,64 @@ impl Collector {
         if leased.messages.is_empty() {
             return Ok(Step::Idle);
         }
-        let messages: Vec<(Uuid, String)> =
-            leased.messages.into_iter().map(|message| (message.msg_uuid, message.payload)).collect();
-        let bytes: usize = messages.iter().map(|(_, payload)| payload.len()).sum();
-        let each = bytes.div_ceil(messages.len().max(1)).max(1);
+        let bytes: usize = leased.messages.iter().map(|message| message.payload.len()).sum();
+        let each = bytes.div_ceil(leased.messages.len()).max(1);
         self.batch = (BATCH_BYTES / each).clamp(1, BATCH);
+        let (suspect, others): (Vec<_>, Vec<_>) =
+            leased.messages.into_iter().partition(|message| message.attempts > SUSPECT);
+        let place = Place { workspace, lease: leased.lease_id, now };
+        for message in suspect {
+            let id = message.msg_uuid;
+            match self.keep(place, vec![message]).await {
+                Err(Error::Internal(error)) => {
+                    tracing::error!(message.id = %id, error = %format!("{error:#}"), "a message cannot be stored");
+                    let dead = vec![(id, "cannot be stored; the log says why".to_owned())];
+                    self.store(&Batch { dead, ..place.batch() }).await?;
+                }
+                kept => kept?,
+            }
+        }
+        if !others.is_empty() {
+            self.keep(place, others).await?;
+        }
+        Ok(Step::Busy)
+    }
+
+    /// Stores messages together.
+    async fn keep(&mut self, place: Place, messages: Vec<LeasedMessage>) -> Result<()> {
         if self.known.len() > MOST_KNOWN {
             self.known.clear();
         }
         let known = std::mem::take(&mut self.known);
-        let gathering = tokio::task::spawn_blocking(move || (gather(&messages, workspace, &known, now), known));
+        let gathering = tokio::task::spawn_blocking(move || {
+            let messages = messages.iter().map(|message| (message.msg_uuid, message.payload.as_str()));
+            (gather(messages, place.workspace, &known, place.now), known)
+        });
         let (gathered, known) = gathering.await.context("reading messages")?;
         self.known = known;
         self.name_series(gathered.unknown).await?;
         for (id, reason) in &gathered.dead {
-            tracing::warn!(message.id = %id, reason, "a message of telemetry cannot be stored");
+            tracing::warn!(message.id = %id, reason, "a message of telemetry is no sample");
         }
         let batch = Batch {
-            workspace,
-            lease: leased.lease_id,
             done: gathered.done,
             dead: gathered.dead,
             gpus: gathered.gpus.into_values().collect(),
             blocks: blocks(gathered.series, &self.known)?,
+            ..place.batch()
         };
-        match self.telemetry.store(&self.rows, time::now(), &batch).await {
-            Ok(()) => tracing::debug!(count = gathered.samples, "stored samples"),
-            // Somebody else has the messages by now.
-            Err(Error::Conflict(_)) => tracing::info!("a lease was lost before its samples were stored"),
-            Err(error) => return Err(error),
+        self.store(&batch).await
+    }
+
+    async fn store(&self, batch: &Batch) -> Result<()> {
+        match self.telemetry.store(&self.rows, time::now(), batch).await {
+            // Somebody else has the messages by now, or will have.
+            Err(Error::Conflict(_) | Error::NotFound(_)) => {
+                tracing::info!("a lease was lost before its samples were stored");
+                Ok(())
+            }
+            stored => stored,
         }
-        Ok(Step::Busy)
     }
 
     async fn name_series(&mut self, unknown: HashMap<u128, series::Model>) -> Result<()> {
@@ -169,7 +217,7 @@ impl Worker for Collector {
     fn pause(&self) -> Duration {
         let interval = self.config.collect_interval.0;
         // Nobody rings before there is a topic.
-        if self.topic.is_none() { interval.min(UNKNOWN) } else { interval }
+        if self.workspace.is_none() { interval.min(UNKNOWN) } else { interval }
     }
 
     async fn step(&mut self, now: DateTime<Utc>) -> Result<Step> {

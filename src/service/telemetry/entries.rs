@@ -12,7 +12,6 @@ use super::read::{Buckets, Entry, SeriesReader, Span, entry, sample};
 use super::render::{self, Parts};
 use super::{TelemetryQuery, TelemetryService};
 use crate::error::{Error, Result};
-use crate::repository::entity::series;
 use crate::service::accounts::Caller;
 use crate::service::cursor;
 use crate::service::time;

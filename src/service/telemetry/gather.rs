@@ -31,12 +31,15 @@ pub struct Gathered {
     pub series: HashMap<u128, Union>,
     /// Series whose numbers are not known, by their digests.
     pub unknown: HashMap<u128, series::Model>,
-    /// How many samples there are.
-    pub samples: usize,
 }
 
 /// Gathers the samples of messages, given what is known of series.
-pub fn gather(messages: &[(Uuid, String)], workspace: Uuid, known: &Known, now: DateTime<Utc>) -> Gathered {
+pub fn gather<'a>(
+    messages: impl Iterator<Item = (Uuid, &'a str)>,
+    workspace: Uuid,
+    known: &Known,
+    now: DateTime<Utc>,
+) -> Gathered {
     let mut gathered = Gathered::default();
     let mut places: HashMap<u128, Place<'_>> = HashMap::new();
     let mut digest = Vec::new();
@@ -45,12 +48,11 @@ pub fn gather(messages: &[(Uuid, String)], workspace: Uuid, known: &Known, now: 
         let samples = match read(payload) {
             Ok(samples) => samples,
             Err(reason) => {
-                gathered.dead.push((*id, reason));
+                gathered.dead.push((id, reason));
                 continue;
             }
         };
-        gathered.done.push(*id);
-        gathered.samples += samples.len();
+        gathered.done.push(id);
         for sample in samples {
             let at = sample.timestamp.timestamp_micros();
             let key = digested(&sample, &mut digest);

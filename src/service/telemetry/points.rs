@@ -213,9 +213,21 @@ mod tests {
     #[test]
     fn samples_come_back_as_they_were_and_are_json() {
         let values = [
-            Some(0.0), Some(45.0), None, Some(-7.25), Some(0.1), Some(1e300), Some(-1e-300), Some(f64::MAX),
-            Some(9_007_199_254_740_993.0), Some(f64::MIN_POSITIVE), Some(123_456_789_012_345_6.0), Some(1e17),
-            Some(99_999.5), Some(1e-5), Some(2_147_483_631.0),
+            Some(0.0),
+            Some(45.0),
+            None,
+            Some(-7.25),
+            Some(0.1),
+            Some(1e300),
+            Some(-1e-300),
+            Some(f64::MAX),
+            Some(9_007_199_254_740_993.0),
+            Some(f64::MIN_POSITIVE),
+            Some(1_234_567_890_123_456.0),
+            Some(1e17),
+            Some(99_999.5),
+            Some(1e-5),
+            Some(2_147_483_631.0),
         ];
         let start = 1_795_000_000_000_001;
         let points: Vec<Point> = (0..)
@@ -237,7 +249,11 @@ mod tests {
         let minute = 60_000_000;
         let start = 29_916_666 * minute + 12_345;
         let full = |index: i64| Bucket {
-            count: 3, min: -1.5, max: 2.0, sum: 0.30000000000000004, last: 1e-9,
+            count: 3,
+            min: -1.5,
+            max: 2.0,
+            sum: 0.30000000000000004,
+            last: 1e-9,
             ..Bucket::empty((29_916_666 + index) * minute)
         };
         let buckets = [full(0), Bucket::empty((29_916_666 + 7) * minute), full(1440)];
@@ -250,7 +266,9 @@ mod tests {
 
     #[test]
     fn what_somebody_else_wrote_is_an_error() {
-        for text in ["", "[", "[[", "[[1", "[[1]]", "[[1,]]", "[[1,2]", "[[1,2]]]", "[[1,x]]", "[[-1,2]]", "[1,2]", "{}"] {
+        for text in
+            ["", "[", "[[", "[[1", "[[1]]", "[[1,]]", "[[1,2]", "[[1,2]]]", "[[1,x]]", "[[-1,2]]", "[1,2]", "{}"]
+        {
             assert!(read_points(0, text, |_, _| {}).is_err(), "{text}");
             assert!(read_buckets(0, 60, text, |_| {}).is_err() || text == "[[1,2]]", "{text}");
         }

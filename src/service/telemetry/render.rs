@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn moments_are_written_as_everywhere_else() {
-        let mut moments = vec![0, 1, 253_402_300_799_999_999, 951_782_400_000_000, 951_868_799_999_999, 1_709_164_800_000_000];
+        let mut moments =
+            vec![0, 1, 253_402_300_799_999_999, 951_782_400_000_000, 951_868_799_999_999, 1_709_164_800_000_000];
         moments.extend((0..20_000).map(|n| n * 12_670_115_039_123));
         for micros in moments {
             let mut text = Vec::new();
@@ -128,9 +129,18 @@ mod tests {
     #[test]
     fn an_entry_has_every_member_of_its_series() {
         let series = series::Model {
-            id: 1, workspace_id: uuid::Uuid::nil(), gpu: "GPU-1".into(), metric_name: "TEMP".into(),
-            labels_key: String::new(), gpu_id: "0".into(), device: "nvidia0".into(), model_name: "H\"100".into(),
-            hostname: "h".into(), container: String::new(), pod: "p".into(), namespace: String::new(),
+            id: 1,
+            workspace_id: uuid::Uuid::nil(),
+            gpu: "GPU-1".into(),
+            metric_name: "TEMP".into(),
+            labels_key: String::new(),
+            gpu_id: "0".into(),
+            device: "nvidia0".into(),
+            model_name: "H\"100".into(),
+            hostname: "h".into(),
+            container: String::new(),
+            pod: "p".into(),
+            namespace: String::new(),
             labels_raw: "a=\"b\"\n".into(),
         };
         let mut text = Vec::new();

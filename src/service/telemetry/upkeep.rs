@@ -21,6 +21,8 @@ use crate::service::roles::Step;
 const SEVERAL: usize = 16;
 /// Series in which blocks are merged at once.
 const SERIES: i64 = 32;
+/// Samples that are merged at once, unless one series has more.
+const SAMPLES: i64 = 200_000;
 /// Blocks that expire at once.
 const EXPIRING: u64 = 64;
 /// Blocks that are deleted at once.
@@ -34,10 +36,20 @@ const MERGED: i64 = 1;
 /// Those of the database.
 pub async fn merge(telemetry: &TelemetryRepository) -> Result<Step> {
     let due = telemetry.list_mergeable(SEVERAL as i64, MOST as i64, SERIES).await?;
+    let mut samples = 0;
+    let fits = |(_, count): &&(i64, i64)| {
+        samples += count;
+        samples <= SAMPLES || samples == *count
+    };
+    let due: Vec<i64> = due.iter().take_while(fits).map(|(series, _)| *series).collect();
     if due.is_empty() {
         return Ok(Step::Idle);
     }
     let (merge, locked) = telemetry.begin_merge(&due).await?;
+    if locked.is_empty() {
+        // Somebody else is at it.
+        return Ok(Step::Idle);
+    }
     let mut jobs = Vec::new();
     for blocks in by_series(merge.list_young(&locked).await?) {
         jobs.extend(plan(&merge, blocks).await?);
@@ -57,11 +69,7 @@ pub async fn merge(telemetry: &TelemetryRepository) -> Result<Step> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(
-    telemetry: &TelemetryRepository,
-    samples: DateTime<Utc>,
-    rollups: DateTime<Utc>,
-) -> Result<Step> {
+pub async fn expire(telemetry: &TelemetryRepository, samples: DateTime<Utc>, rollups: DateTime<Utc>) -> Result<Step> {
     let blocks = telemetry.list_expired(samples, EXPIRING).await?;
     if !blocks.is_empty() {
         let rolled: Vec<Block> = blocks.iter().map(expired).collect::<Result<_>>()?;
@@ -84,7 +92,7 @@ impl Job {
     fn run(&self) -> Result<Vec<Block>> {
         let mut union = Union::new();
         for block in &self.blocks {
-            for text in &block.points {
+            if let Some(text) = &block.points {
                 let ingested_at = block.ingested_at;
                 read_points(block.start_at, text, |at, value| union.add(Point { at, value, ingested_at }))?;
             }

@@ -32,7 +32,8 @@ async fn a_sample_comes_back_with_everything_that_it_said() {
     let bare = json!({"timestamp": time(DAY, 0), "metric_name": "TEMP", "uuid": "GPU-0", "value": null});
     store(&ada, &[bare]).await;
     let found = entries(&ada, "GPU-0", "").await;
-    for absent in ["gpu_id", "device", "model_name", "hostname", "container", "pod", "namespace", "value", "labels_raw"] {
+    for absent in ["gpu_id", "device", "model_name", "hostname", "container", "pod", "namespace", "value", "labels_raw"]
+    {
         assert_eq!(found[0][absent], Value::Null, "{absent}");
     }
 }
@@ -77,9 +78,7 @@ async fn entries_are_in_the_order_of_time_and_bounds_are_included() {
     let (_app, ada) = app().await;
     let samples: Vec<Value> = [7, 3, 9, 5, 1]
         .into_iter()
-        .flat_map(|second| {
-            ["POWER", "TEMP"].map(|metric| sample("GPU-1", metric, &time(DAY + second, 5), second))
-        })
+        .flat_map(|second| ["POWER", "TEMP"].map(|metric| sample("GPU-1", metric, &time(DAY + second, 5), second)))
         .collect();
     store(&ada, &samples).await;
     let all = told(&entries(&ada, "GPU-1", "").await);

@@ -1,6 +1,7 @@
 //! GPU telemetry: what was published is stored once and told exactly, however it came.
 
 mod entries;
+mod kills;
 mod messages;
 mod orders;
 mod pages;
@@ -74,6 +75,19 @@ pub async fn entries(client: &Client, gpu: &str, query: &str) -> Vec<Value> {
 /// When entries are and what they say.
 pub fn told(entries: &[Value]) -> Vec<(String, Value)> {
     entries.iter().map(|entry| (entry["timestamp"].as_str().unwrap().to_owned(), entry["value"].clone())).collect()
+}
+
+/// That entries tell this: means to the last digits but one, since a reader of JSON may round them, the rest exactly.
+pub fn assert_told(entries: &[Value], expected: &[(String, Value)], what: &str) {
+    let found = told(entries);
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for ((at, value), (expected_at, expected)) in found.iter().zip(expected) {
+        let close = match (value.as_f64(), expected.as_f64()) {
+            (Some(value), Some(expected)) => (value - expected).abs() <= 1e-12 * expected.abs(),
+            _ => value == expected,
+        };
+        assert!(at == expected_at && close, "{what}: {at} {value}, expected {expected_at} {expected}");
+    }
 }
 
 /// Numbers that are the same in each run of a test and look like chance.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::Client;
-use crate::telemetry::{Chance, DAY, app, collected, entries, publish, sample, time, told};
+use crate::telemetry::{Chance, DAY, app, assert_told, collected, entries, publish, sample, time, told};
 
 /// What is measured: values by their times in microseconds after [`DAY`].
 type Measured = BTreeMap<i64, Option<f64>>;
@@ -91,12 +91,13 @@ async fn any_order_any_repetition_and_any_batches_are_the_same_samples_and_the_s
             for agg in ["avg", "min", "max", "last", "count"] {
                 let found = entries(&ada, &gpu, &format!("limit=100000&step={step}&agg={agg}")).await;
                 let expected = model(&measured, micros, agg, i64::MIN, i64::MAX);
-                assert_eq!(told(&found), expected, "round {round}, {agg} of {step}");
+                assert_told(&found, &expected, &format!("round {round}, {agg} of {step}"));
             }
             let (from, to) = (chance.below(600_000_000) as i64, 700_000_000 + chance.below(2_000_000_000) as i64);
             let bounds = format!("start_time={}&end_time={}", time(DAY, from), time(DAY, to));
             let found = entries(&ada, &gpu, &format!("limit=100000&step={step}&agg=avg&{bounds}")).await;
-            assert_eq!(told(&found), model(&measured, micros, "avg", from, to), "round {round}, {step} of {bounds}");
+            let expected = model(&measured, micros, "avg", from, to);
+            assert_told(&found, &expected, &format!("round {round}, {step} of {bounds}"));
         }
     }
 }
@@ -105,7 +106,8 @@ async fn any_order_any_repetition_and_any_batches_are_the_same_samples_and_the_s
 async fn of_two_values_of_one_moment_the_later_one_counts() {
     let (_app, ada) = app().await;
     for value in [1, 2, 3] {
-        let samples: Vec<Value> = (0..100).map(|n| sample("GPU-1", "TEMP", &time(DAY + n, 0), value * 100 + n)).collect();
+        let samples: Vec<Value> =
+            (0..100).map(|n| sample("GPU-1", "TEMP", &time(DAY + n, 0), value * 100 + n)).collect();
         publish(&ada, &[json!({"samples": samples})]).await;
         collected(&ada).await;
         let found = told(&entries(&ada, "GPU-1", "").await);

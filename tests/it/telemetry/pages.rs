@@ -34,7 +34,8 @@ async fn each_sample_comes_exactly_once_over_all_pages() {
     for batch in 0..4 {
         let samples: Vec<Value> = (0..60)
             .flat_map(|n| {
-                ["A", "B", "C"].map(|metric| sample("GPU-1", metric, &time(DAY + (n * 4 + batch) / 3, 0), n * 4 + batch))
+                ["A", "B", "C"]
+                    .map(|metric| sample("GPU-1", metric, &time(DAY + (n * 4 + batch) / 3, 0), n * 4 + batch))
             })
             .collect();
         store(&ada, &samples).await;
@@ -104,7 +105,8 @@ async fn more_than_a_piece_is_whole_as_a_page_and_as_lines() {
         publish(&ada, &messages).await;
         collected(&ada).await;
     }
-    let seconds = |entries: &[Value]| -> Vec<i64> { entries.iter().map(|entry| entry["value"].as_i64().unwrap()).collect() };
+    let seconds =
+        |entries: &[Value]| -> Vec<i64> { entries.iter().map(|entry| entry["value"].as_i64().unwrap()).collect() };
     let expected: Vec<i64> = (0..count).collect();
     assert_eq!(seconds(&entries(&ada, "GPU-1", "limit=100000").await), expected);
     assert_eq!(seconds(&lines(&ada, "GPU-1", "").await), expected);

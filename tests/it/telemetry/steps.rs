@@ -8,7 +8,8 @@ use crate::telemetry::{DAY, app, entries, sample, store, time, told};
 async fn each_step_tells_of_the_samples_that_lie_in_it() {
     let (_app, ada) = app().await;
     let at = [(0, 10), (9, 20), (10, 30), (59, 0), (60, 5), (3_599, 7), (3_600, 9)];
-    let samples: Vec<Value> = at.map(|(second, value)| sample("GPU-1", "TEMP", &time(DAY + second, 999_999), value)).into();
+    let samples: Vec<Value> =
+        at.map(|(second, value)| sample("GPU-1", "TEMP", &time(DAY + second, 999_999), value)).into();
     store(&ada, &samples).await;
     let step = |step: &str, agg: &str| {
         let (ada, query) = (ada.clone(), format!("step={step}&agg={agg}"));
@@ -33,7 +34,10 @@ async fn each_step_tells_of_the_samples_that_lie_in_it() {
     let seven = 7 * 3_600;
     assert_eq!(step("7h", "count").await, [(time(DAY.div_euclid(seven) * seven, 0), json!(7))]);
     let first = &entries(&ada, "GPU-1", "step=1m").await[0];
-    assert_eq!((&first["ingested_at"], &first["metric_name"], &first["uuid"]), (&Value::Null, &json!("TEMP"), &json!("GPU-1")));
+    assert_eq!(
+        (&first["ingested_at"], &first["metric_name"], &first["uuid"]),
+        (&Value::Null, &json!("TEMP"), &json!("GPU-1"))
+    );
 }
 
 #[tokio::test]
@@ -62,9 +66,8 @@ async fn a_step_that_the_bounds_cut_tells_of_what_lies_within_them() {
 #[tokio::test]
 async fn steps_come_page_by_page_for_each_metric() {
     let (_app, ada) = app().await;
-    let samples: Vec<Value> = (0..240)
-        .flat_map(|n| ["POWER", "TEMP"].map(|metric| sample("GPU-1", metric, &time(DAY + n, 0), n)))
-        .collect();
+    let samples: Vec<Value> =
+        (0..240).flat_map(|n| ["POWER", "TEMP"].map(|metric| sample("GPU-1", metric, &time(DAY + n, 0), n))).collect();
     store(&ada, &samples).await;
     let all = entries(&ada, "GPU-1", "step=30s&agg=max").await;
     assert_eq!(all.len(), 16);
