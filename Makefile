@@ -24,6 +24,30 @@ run: ## Build and serve at http://localhost:8000
 	cargo run --release --locked -- serve
 server: run ## The same as run
 
+# One part of the server each, meeting in one database. What neither the environment nor .env says is that of `make db-up`,
+# and the streamer reads a made-up file.
+define role
+	@said() { printenv "$$1" >/dev/null || grep -qs "^ *$$1=" .env; }; \
+	set -a; \
+	said DATABASE_URL || eval "$$($(MAKE) --silent --no-print-directory db-env)"; \
+	said JWT_SECRET || { $(MAKE) --silent --no-print-directory .env.compose && . ./.env.compose; }; \
+	if [ $(1) = streamer ] && ! said STREAMER_SOURCE; then \
+		mkdir -p data && cargo run --release --locked -- telemetry sample >data/sample.csv && \
+		STREAMER_SOURCE=data/sample.csv || exit 1; \
+	fi; \
+	ROLES=$(1); PORT=$(2); exec cargo run --release --locked -- serve
+endef
+
+.PHONY: run-apigw run-mq run-streamer run-collector
+run-apigw: ## Serve the API alone, at http://localhost:8080
+	$(call role,api,8080)
+run-mq: ## Keep the queue tidy, at http://localhost:8081
+	$(call role,queue,8081)
+run-streamer: ## Publish GPU samples, at http://localhost:8082
+	$(call role,streamer,8082)
+run-collector: ## Store GPU samples, at http://localhost:8083
+	$(call role,collector,8083)
+
 .PHONY: deps
 deps: ## Fetch the dependencies and install the tools of `make ci`
 	cargo fetch --locked

@@ -16,13 +16,17 @@ use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::repository::{
     AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
+    StreamerRepository, TelemetryRepository,
 };
 use crate::service::accounts::{JwtSecret, OldSessions};
+use crate::service::queue::UpkeepPlan;
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
+use crate::service::streamer::{Parts, StreamerService};
+use crate::service::telemetry::Collector;
 use crate::service::{
     AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, ScrapeService,
-    SegmentService, Services, TaskService,
+    SegmentService, Services, TaskService, TelemetryService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -44,6 +48,10 @@ pub struct Built {
     pub segments: SegmentService,
     /// Forgets old sessions.
     pub sessions: OldSessions,
+    /// Publishes samples, when there is a source of them.
+    pub streamer: Option<StreamerService>,
+    /// Stores what samples are in the queue, woken by its bell.
+    pub collector: (Collector, Arc<Notify>),
     /// Stores small requests; ends after the services are gone.
     pub committing: JoinHandle<()>,
     /// Claims messages for whoever waits; ends after the services are gone.
@@ -123,11 +131,16 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let metrics = Metrics::new()?;
     let runs = RunRepository::new(stores.database.clone());
     let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone());
-    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()));
+    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits);
     let segments = SegmentRepository::new(stores.database.clone());
+    let positions = StreamerRepository::new(stores.database.clone());
+    let parts = Parts { positions, telemetry: TelemetryRepository::new(stores.database.clone()), queue: queue.clone() };
+    let bell = Arc::new(Notify::new());
     let sessions = OldSessions::new(accounts.clone());
     let accounts = AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?;
     Ok(Built {
+        streamer: StreamerService::new(parts, &config.telemetry, config.upstream_timeout.0)?,
+        collector: (Collector::new(stores, queue.clone(), &config.telemetry, Arc::clone(&bell)), bell),
         sessions,
         services: Services {
             scrape: ScrapeService::new(metrics.clone(), stores.clone(), accounts.clone()),
@@ -136,6 +149,7 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
             queue,
             runs: RunService::new(stores, committer, metrics.clone(), &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
+            telemetry: TelemetryService::new(stores),
             health: HealthService::new(stores.clone(), config.service()),
             rates: RateLimits::new(&config.limits),
         },
@@ -174,13 +188,25 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { metrics, services, segments, sessions, committing, claiming } = self.built;
+        let Built { metrics, services, segments, sessions, streamer, collector, committing, claiming } = self.built;
+        let (collector, bell) = collector;
         let shutdown = CancellationToken::new();
         let mut workers = Workers { running: JoinSet::new(), metrics: metrics.clone(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
+        if self.config.roles().contains(&Role::Queue) {
+            workers.start(services.queue.upkeep(UpkeepPlan::default()), Arc::default());
+        }
         if serves {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());
+        }
+        if let Some(streamer) = streamer.filter(|_| self.config.roles().contains(&Role::Streamer)) {
+            workers.start(streamer, Arc::default());
+        }
+        if self.config.roles().contains(&Role::Collector) {
+            workers.start(collector, bell);
+        } else {
+            drop(collector);
         }
         let queue = services.queue.clone();
         let stop = async move {

@@ -18,6 +18,7 @@ mod sink;
 mod small;
 mod stores;
 mod tasks;
+mod telemetry;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -65,6 +66,7 @@ async fn measure(options: &Options) -> Result<()> {
             Scenario::List => reads::list(options, &kinds, &mut report).await?,
             Scenario::Tasks => tasks::measure(options, &kinds, &mut report).await?,
             Scenario::Favorites => favorites::measure(options, &kinds, &mut report).await?,
+            Scenario::Telemetry => telemetry::measure(options, &kinds, &mut report).await?,
             Scenario::Memory => memory::peak(options, &kinds, &mut report).await?,
         }
     }

@@ -14,7 +14,7 @@ pub struct Options {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub rounds: Option<u16>,
     /// Only these, separated by commas: start, 500x10, 50x100, 500x100, 50x1000, small, cached, uncached, list, tasks,
-    /// favorites, memory.
+    /// favorites, telemetry, memory.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Scenario>,
     /// A quick look: few rounds and requests; the numbers are not kept.
@@ -68,6 +68,8 @@ pub enum Scenario {
     Tasks,
     /// Favorites, one by one and a million at once.
     Favorites,
+    /// Samples of GPUs, from the queue to an answer.
+    Telemetry,
     /// Memory while four large bodies arrive.
     Memory,
 }
@@ -76,7 +78,8 @@ impl Scenario {
     fn all() -> Vec<Self> {
         let mut all = vec![Self::Start];
         all.extend(Shape::ALL.map(Self::Ingest));
-        all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Tasks, Self::Favorites, Self::Memory]);
+        all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Tasks, Self::Favorites]);
+        all.extend([Self::Telemetry, Self::Memory]);
         all
     }
 
@@ -90,6 +93,7 @@ impl Scenario {
             Self::List => "list".to_owned(),
             Self::Tasks => "tasks".to_owned(),
             Self::Favorites => "favorites".to_owned(),
+            Self::Telemetry => "telemetry".to_owned(),
             Self::Memory => "memory".to_owned(),
         }
     }

@@ -69,6 +69,10 @@ pub enum Tag {
     Tasks,
     /// Charts, insights and audiences that users keep.
     Favorites,
+    /// Topics and their messages.
+    Queue,
+    /// GPUs and what was measured of them.
+    Telemetry,
     /// Users, sessions, members and API keys.
     Accounts,
     /// Probes.

@@ -15,10 +15,12 @@ mod ndjson;
 mod operator;
 mod paths;
 pub mod public;
+mod queue;
 mod runs;
 mod security;
 mod streaming;
 mod tasks;
+mod telemetry;
 
 use std::sync::Arc;
 
@@ -74,6 +76,8 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
         runs::RunsApi { runs: services.runs.clone() },
         tasks::TasksApi { tasks: services.tasks.clone() },
         favorites::FavoritesApi { favorites: services.favorites.clone() },
+        queue::QueueApi { queue: services.queue.clone() },
+        telemetry::TelemetryApi { telemetry: services.telemetry.clone() },
         accounts::AccountsApi { accounts: services.accounts.clone() },
         health::HealthApi { health: services.health.clone() },
     )

@@ -63,6 +63,12 @@ pub enum Command {
         #[command(subcommand)]
         action: UserAction,
     },
+    /// GPU telemetry without a server.
+    Telemetry {
+        /// What to do.
+        #[command(subcommand)]
+        action: TelemetryAction,
+    },
     /// Print the effective configuration, secrets starred, and reach every store.
     Check,
     /// Ask the server of this configuration whether it is ready; the exit status is the answer.
@@ -91,6 +97,26 @@ pub enum UserAction {
     Create {
         /// The user's e-mail address.
         email: String,
+    },
+}
+
+/// What can be done about telemetry from the command line.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TelemetryAction {
+    /// Print a made-up file of a DCGM exporter, which STREAMER_SOURCE takes; the same numbers print the same bytes.
+    Sample {
+        /// GPUs in all.
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        gpus: u32,
+        /// Hosts that share them.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        hosts: u32,
+        /// Rows; unset: one for each of 10 metrics of each GPU. More are later looks at the same GPUs.
+        #[arg(long)]
+        rows: Option<u64>,
+        /// Another seed, other values.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
 }
 
@@ -164,15 +190,27 @@ pub struct TelemetryConfig {
     /// one, `http://…/metrics`. Unset: no streamer.
     #[arg(long, env, global = true)]
     pub streamer_source: Option<StreamerSource>,
-    /// Pause between two rows of the file, or between two looks at the exporter.
+    /// Pause between two rows of the file, or between two looks at the exporter. 0: as fast as the collectors are.
     #[arg(long, env, global = true, default_value = "1s")]
     pub streamer_interval: Interval,
+    /// Ready messages of the topic `telemetry` from which on the streamer waits.
+    #[arg(long, env, global = true, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub streamer_max_ready: u64,
+    /// Bytes that one answer of an exporter may have; a larger one is not read.
+    #[arg(long, env, global = true, default_value = "8MiB")]
+    pub streamer_max_scrape: ByteSize,
     /// Longest wait of the collector between two looks at the queue.
     #[arg(long, env, global = true, default_value = "30s")]
     pub collect_interval: Interval,
     /// Id of the workspace that telemetry belongs to; unset: the first one that was made.
     #[arg(long, env, global = true)]
     pub telemetry_workspace: Option<Uuid>,
+    /// How long a sample is kept, from when it was measured or stored, whichever is later.
+    #[arg(long, env, global = true, default_value = "30d")]
+    pub telemetry_retention: Interval,
+    /// How long what samples were by the minute and by the hour is kept, counted in the same way.
+    #[arg(long, env, global = true, default_value = "365d")]
+    pub telemetry_rollup_retention: Interval,
 }
 
 /// Access to S3, from the variables that every S3 tool reads.
@@ -243,6 +281,9 @@ pub struct Limits {
     /// Most items in one request.
     #[arg(long, env, global = true, default_value_t = 10_000)]
     pub max_batch: usize,
+    /// Largest payload of one message in the queue.
+    #[arg(long, env, global = true, default_value = "256KiB")]
+    pub max_message: ByteSize,
     /// Most favorites that one user may have.
     #[arg(long, env, global = true, default_value_t = 2_000_000, value_parser = clap::value_parser!(i64).range(0..))]
     pub max_favorites: i64,

@@ -14,7 +14,9 @@ pub mod queue;
 pub mod runs;
 pub mod segments;
 pub mod spool;
+pub mod streamer;
 pub mod tasks;
+pub mod telemetry;
 mod text;
 
 pub use accounts::AccountRepository;
@@ -27,7 +29,9 @@ pub use queue::QueueRepository;
 pub use runs::RunRepository;
 pub use segments::SegmentRepository;
 pub use spool::Spool;
+pub use streamer::StreamerRepository;
 pub use tasks::TaskRepository;
+pub use telemetry::TelemetryRepository;
 
 /// Every store that the server keeps its state in.
 #[derive(Debug, Clone)]

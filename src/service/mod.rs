@@ -13,7 +13,9 @@ pub mod roles;
 pub mod runs;
 pub mod scrape;
 pub mod segments;
+pub mod streamer;
 pub mod tasks;
+pub mod telemetry;
 pub mod time;
 
 pub use accounts::AccountService;
@@ -25,6 +27,7 @@ pub use runs::RunService;
 pub use scrape::ScrapeService;
 pub use segments::SegmentService;
 pub use tasks::TaskService;
+pub use telemetry::TelemetryService;
 
 /// Every service, as the API is built from them.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Services {
     pub runs: RunService,
     /// Tasks.
     pub tasks: TaskService,
+    /// GPUs and what was measured of them.
+    pub telemetry: TelemetryService,
     /// Whether the stores answer.
     pub health: HealthService,
     /// What the metrics say.

@@ -36,3 +36,8 @@ pub fn to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
 pub fn now() -> DateTime<Utc> {
     to_micros(Utc::now())
 }
+
+/// The moment of so many microseconds since 1970.
+pub fn from_micros(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+}

@@ -24,6 +24,8 @@ mod roles;
 mod runs;
 mod security;
 mod sharing;
+mod streamer;
 mod support;
 mod tasks;
+mod telemetry;
 mod tidy;

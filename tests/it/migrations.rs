@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use runyard::app::open_database;
 use runyard::repository::Database;
 use runyard::repository::entity::{
-    api_key, favorite, favorite_shelf, member, project, refresh_token, run, segment, session, task, task_change,
-    task_counter, user, workspace,
+    api_key, favorite, favorite_shelf, gpu, member, project, refresh_token, run, sample_block, segment, series,
+    session, task, task_change, task_counter, user, workspace,
 };
 use sea_orm::{EntityTrait, QuerySelect};
 use serde_json::json;
@@ -36,6 +36,9 @@ async fn tables(database: &Database) -> Vec<(&'static str, bool)> {
         ("task_changes", exists::<task_change::Entity>(database).await),
         ("favorite_shelves", exists::<favorite_shelf::Entity>(database).await),
         ("favorites", exists::<favorite::Entity>(database).await),
+        ("gpus", exists::<gpu::Entity>(database).await),
+        ("series", exists::<series::Entity>(database).await),
+        ("sample_blocks", exists::<sample_block::Entity>(database).await),
     ]
 }
 

@@ -4,9 +4,12 @@
 //! PostgreSQL uses one pool for both. A transaction never leaves the repository.
 
 mod filters;
+mod parts;
 mod sql;
+mod talk;
 
 pub use sql::{Chain, Column};
+pub use talk::Listener;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -266,8 +269,7 @@ impl Database {
         let backend = self.writer.get_database_backend();
         let table = E::default();
         let table = table.table_name();
-        let columns: Vec<Column> =
-            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
+        let columns = columns::<E>();
         let names = joined(&columns, |name, _| format!("\"{name}\""));
         if backend == DbBackend::Postgres {
             let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
@@ -294,18 +296,22 @@ impl Database {
         Ok(inserted)
     }
 
+    /// Rows of an entity as a table named `given`, taken from the parameter of this number: an array of JSON objects.
+    pub fn given_rows<E: EntityTrait>(&self, parameter: usize) -> String {
+        self.given(parameter, &columns::<E>())
+    }
+
     /// These rows of an entity as a table named `given`, whose parameters are added to `values`. A row that is alone
     /// comes value by value, which spares the database taking JSON apart; several are one JSON array.
     ///
     /// # Errors
     /// [`Error::Internal`] when a row cannot be written as JSON.
-    pub fn given_rows<E>(&self, rows: &[E::Model], values: &mut Vec<Value>) -> Result<String>
+    pub fn bind_rows<E>(&self, rows: &[E::Model], values: &mut Vec<Value>) -> Result<String>
     where
         E: EntityTrait,
         E::Model: Serialize,
     {
-        let columns: Vec<Column> =
-            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
+        let columns = columns::<E>();
         if let [row] = rows {
             let first = values.len() + 1;
             values.extend(E::Column::iter().map(|column| row.get(column)));
@@ -342,6 +348,10 @@ impl Database {
         transaction.commit().await?;
         Ok(answer.unwrap_or_default())
     }
+}
+
+fn columns<E: EntityTrait>() -> Vec<Column<'static>> {
+    E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect()
 }
 
 /// That a connection works; an error when it does not, or not in time.

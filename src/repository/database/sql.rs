@@ -35,12 +35,6 @@ impl Database {
         Statement::from_sql_and_values(self.writer.get_database_backend(), sql, values)
     }
 
-    /// Into how many parts a table is cut that can be emptied part by part, without a trace of what was in it; one
-    /// where rows are taken out one by one.
-    pub fn parts(&self) -> i64 {
-        if self.writer.get_database_backend() == DbBackend::Postgres { 4 } else { 1 }
-    }
-
     /// Rows as a table named `given`, taken from the parameter of this number: an array of JSON objects.
     pub fn given(&self, parameter: usize, columns: &[Column]) -> String {
         if self.writer.get_database_backend() == DbBackend::Postgres {

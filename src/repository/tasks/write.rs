@@ -24,12 +24,12 @@ impl TaskRepository {
         let mut values = vec![workspace.into(), count.into()];
         let counted = "INSERT INTO task_counters (workspace_id, last_id) VALUES ($1, $2) \
             ON CONFLICT (workspace_id) DO UPDATE SET last_id = task_counters.last_id + $2 RETURNING last_id";
-        let given = self.database.given_rows::<task::Entity>(&with_search(rows), &mut values)?;
+        let given = self.database.bind_rows::<task::Entity>(&with_search(rows), &mut values)?;
         let inserted = format!(
             "INSERT INTO tasks (workspace_id, id, {FIELDS}) \
              SELECT given.workspace_id, counted.id - $2 + given.id, {FIELDS} FROM {given}, counted RETURNING id"
         );
-        let given = self.database.given_rows::<task_change::Entity>(changes, &mut values)?;
+        let given = self.database.bind_rows::<task_change::Entity>(changes, &mut values)?;
         let remembered = format!(
             "INSERT INTO task_changes (workspace_id, task_id, at, id, user_id, key_id, action, fields) \
              SELECT given.workspace_id, counted.id - $2 + given.task_id, at, given.id, user_id, key_id, action, fields \
@@ -54,7 +54,7 @@ impl TaskRepository {
         let mut values = vec![workspace.into()];
         // Whoever changes several takes them in the same order, and nobody waits for each other in a ring.
         let several = rows.len() > 1;
-        let given = self.database.given_rows::<task::Entity>(&with_search(rows), &mut values)?;
+        let given = self.database.bind_rows::<task::Entity>(&with_search(rows), &mut values)?;
         let lock = self.database.lock_clause();
         let in_order = if several {
             format!(
@@ -89,7 +89,7 @@ impl TaskRepository {
 
     /// Stores the changes of the tasks that were touched.
     fn remembered(&self, changes: &[task_change::Model], values: &mut Vec<Value>) -> Result<String> {
-        let given = self.database.given_rows::<task_change::Entity>(changes, values)?;
+        let given = self.database.bind_rows::<task_change::Entity>(changes, values)?;
         Ok(format!(
             "INSERT INTO task_changes (workspace_id, task_id, at, id, user_id, key_id, action, fields) \
              SELECT workspace_id, task_id, at, given.id, user_id, key_id, action, fields \

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::FavoriteType;
 use crate::error::{Error, FieldError, Result};
-use crate::service::json::parse;
+use crate::service::json::{depth, parse};
 use crate::service::time;
 
 /// Most bytes of a name or an axis.
@@ -223,25 +223,6 @@ fn rules(json: &RawValue) -> Result<Rules> {
 
 fn text(fields: &impl Serialize) -> Result<String> {
     serde_json::to_string(fields).map_err(|error| Error::Internal(error.into()))
-}
-
-/// How many objects and arrays stand in one another at most.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// Everything that is wrong.

@@ -60,6 +60,19 @@ pub struct Claimer {
     door: mpsc::UnboundedSender<Call>,
 }
 
+/// A way in for those who only know of something.
+#[derive(Debug)]
+pub struct Hearsay(mpsc::WeakUnboundedSender<Call>);
+
+impl Hearsay {
+    /// Says that there may be messages ready from this rank on.
+    pub fn ready(&self, topic: i64, rank: i64) {
+        if let Some(door) = self.0.upgrade() {
+            let _ = door.send(Call::Ready { topic, rank });
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Call {
     Lease(Box<Waiting>),
@@ -117,11 +130,21 @@ impl Claimer {
         let _ = self.door.send(Call::Ready { topic, rank });
     }
 
+    /// The same, without keeping the task from its end; nothing is left of it afterwards.
+    pub fn hearsay(&self) -> Hearsay {
+        Hearsay(self.door.downgrade())
+    }
+
     /// A bell that rings whenever there may be messages ready.
     pub fn watch(&self, topic: i64) -> Arc<Notify> {
         let bell = Arc::new(Notify::new());
-        let _ = self.door.send(Call::Watch { topic, bell: Arc::clone(&bell) });
+        self.ring(topic, &bell);
         bell
+    }
+
+    /// Rings this bell whenever there may be messages ready, for as long as somebody else has it.
+    pub fn ring(&self, topic: i64, bell: &Arc<Notify>) {
+        let _ = self.door.send(Call::Watch { topic, bell: Arc::clone(bell) });
     }
 }
 

@@ -1,20 +1,35 @@
 //! The queue: messages that are delivered until they are acked, each for a while to one consumer alone.
 
+mod announcer;
 mod claimer;
+mod forms;
+mod leases;
+mod topics;
+mod upkeep;
+mod vocabulary;
 
 pub use claimer::{Claimer, Leased, Wish};
+pub use forms::{AckRequest, ExtendRequest, LeaseRequest, NackRequest, PublishRequest, RedriveRequest, TopicRequest};
+pub use upkeep::{Upkeep, UpkeepPlan};
+pub use vocabulary::{
+    AckAnswer, DeadLetterList, ExtendAnswer, LeaseAnswer, NackAnswer, PublishAnswer, PurgeAnswer, RedriveAnswer,
+    TopicAnswer, TopicList,
+};
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use moka::future::Cache;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::config::Limits;
+use crate::error::{Error, Result};
 use crate::repository::QueueRepository;
 use crate::repository::queue::{Published, Topic};
+use crate::service::accounts::Caller;
 use crate::service::time;
 
 /// How long a topic's settings are used that another replica may have changed.
@@ -28,16 +43,33 @@ pub struct QueueService {
     queue: QueueRepository,
     claimer: Claimer,
     topics: Cache<(Uuid, String), Topic>,
+    announcing: mpsc::UnboundedSender<(i64, i64)>,
     closing: CancellationToken,
+    max_payload: u64,
 }
 
 impl QueueService {
-    /// Over this repository, and the task that claims, which is to be run.
-    pub fn new(queue: QueueRepository) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    /// Over this repository, and what it has to do in the background, which is to be run and ends after the last of
+    /// the services is gone.
+    pub fn new(queue: QueueRepository, limits: &Limits) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let closing = CancellationToken::new();
         let (claimer, claiming) = Claimer::new(queue.clone(), closing.clone());
+        let (announcing, announced) = mpsc::unbounded_channel();
+        let myself = Uuid::new_v4();
+        let announce = announcer::announce(queue.clone(), myself, announced);
+        let hear = announcer::hear(queue.clone(), myself, claimer.hearsay());
+        let background = async move {
+            let claiming = async {
+                tokio::select! {
+                    () = claiming => {}
+                    () = hear => {}
+                }
+            };
+            tokio::join!(claiming, announce);
+        };
         let topics = Cache::builder().max_capacity(TOPICS).time_to_live(TOPIC_TTL).build();
-        (Self { queue, claimer, topics, closing }, claiming)
+        let max_payload = limits.max_message.as_u64();
+        (Self { queue, claimer, topics, announcing, closing, max_payload }, background)
     }
 
     /// Lets nobody wait any longer for a message: the server is about to stop.
@@ -72,10 +104,41 @@ impl QueueService {
         self.claimer.watch(topic.id)
     }
 
+    /// Rings this bell when messages of this topic may be ready, here or elsewhere, for as long as somebody has it.
+    pub fn ring(&self, topic: &Topic, bell: &Arc<Notify>) {
+        self.claimer.ring(topic.id, bell);
+    }
+
     /// Says that something was published and committed in a transaction of its own.
     pub fn published(&self, topic: &Topic, published: Published) {
         if published.accepted > 0 {
-            self.claimer.ready(topic.id, published.first_rank);
+            self.ready(topic.id, published.first_rank);
         }
+    }
+
+    /// Publishes messages on a topic, which is made when it is missing.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Invalid`] with every field that is wrong; then nothing is published.
+    pub async fn publish(&self, caller: &Caller, name: &str, body: &[u8]) -> Result<PublishAnswer> {
+        caller.may_write()?;
+        forms::check_name(name)?;
+        let messages = forms::read_messages(body, self.max_payload)?;
+        let topic = self.topic(caller.workspace_id, name).await?;
+        let service = self.clone();
+        // To the end, also when whoever published goes away: consumers are woken when it is committed.
+        let published = tokio::spawn(async move {
+            let published = service.queue.publish(&topic, &messages, time::now()).await?;
+            service.published(&topic, published);
+            Ok::<_, Error>(published)
+        });
+        let Published { accepted, duplicates, .. } = published.await.context("publishing messages")??;
+        Ok(PublishAnswer { accepted, duplicates })
+    }
+
+    /// Says here and elsewhere that there may be messages ready from this rank on.
+    fn ready(&self, topic: i64, rank: i64) {
+        self.claimer.ready(topic, rank);
+        let _ = self.announcing.send((topic, rank));
     }
 }

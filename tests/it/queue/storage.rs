@@ -75,7 +75,7 @@ async fn a_consumer_who_waits_gets_what_is_published_then() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
     let queue = QueueRepository::new(app.stores.open().await.database);
-    let (service, claiming) = QueueService::new(queue.clone());
+    let (service, claiming) = QueueService::new(queue.clone(), &app.config().limits);
     tokio::spawn(claiming);
     let topic = service.topic(ada.workspace_id.parse().unwrap(), "t").await.unwrap();
     let wish = |wait| Wish { consumer: "c".to_owned(), max: 1, lease: Duration::from_secs(30), wait };

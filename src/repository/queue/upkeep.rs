@@ -1,0 +1,298 @@
+//! Upkeep: what is settled is removed in bulk, and what nobody needs any more is forgotten.
+//!
+//! Where a table can be emptied part by part, messages lie in slots: publishers fill the open one, and a closed one is
+//! emptied as a whole, which leaves no dead rows and does not mind old snapshots. What still lives in it is moved to
+//! the open slot first, in the same transaction and under a lock that keeps everybody else out of it:
+//!
+//! - A publisher who read which slot is open before it was closed may come late. Either it has the lock of that slot
+//!   already, and the emptying waits for its commit and then finds its rows; or it gets the lock afterwards, and its
+//!   rows lie in a closed slot, where consumers find them as anywhere and the next emptying too.
+//! - A claim or an ack that waits for the lock takes its snapshot after it has it, and finds what was moved where it
+//!   is now: nothing refers to a message by its slot.
+//! - A kill, or a lock that does not come soon, undoes all of it.
+//!
+//! Dead letters and what is delayed for long would be moved again and again: they go to a slot of their own, without
+//! that lock, for nobody holds them. Settled rows in there, and everywhere if there are no slots, are deleted one by
+//! one.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::ColumnType;
+use sea_orm::{ConnectionTrait, Value};
+use uuid::Uuid;
+
+use super::{ACKED, DEAD, GONE, LIVE, QueueRepository, is_dead, micros};
+use crate::error::{Error, Result};
+use crate::repository::database::Column;
+
+/// The slot for what rests.
+pub const REST: i64 = 4;
+/// The columns of a message but for its slot.
+const MESSAGE: &str = "topic_id, rank, visible_at, created_at, updated_at, msg_uuid, lease_id, attempts, state, \
+    leased_by, reason";
+/// What tells messages apart, wherever they are.
+const KEY: [Column; 3] =
+    [("topic_id", ColumnType::BigInteger), ("rank", ColumnType::BigInteger), ("msg_uuid", ColumnType::Uuid)];
+/// What is delayed for longer rests.
+const LONG: TimeDelta = TimeDelta::seconds(60);
+/// Rows that one statement deletes or moves.
+const CHUNK: i64 = 2_000;
+/// A lease is remembered so long after its end: until then it is lost, and unknown afterwards.
+const LEASE_KEPT: TimeDelta = TimeDelta::minutes(15);
+
+/// Which rows are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// All.
+    All,
+    /// Those that are to be kept.
+    Live,
+    /// Those that are to be removed.
+    Settled,
+}
+
+impl QueueRepository {
+    /// How many slots there are that are emptied as a whole; none when rows are deleted one by one.
+    pub fn slots(&self) -> i64 {
+        if self.database.parts() > 1 { self.database.parts() } else { 0 }
+    }
+
+    /// The slot that is open, and since when.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn open_slot(&self) -> Result<(i64, Option<DateTime<Utc>>)> {
+        let statement = self.database.statement("SELECT open_slot, opened_at FROM queue_slots", []);
+        let work = async {
+            let row = self.database.reader().query_one_raw(statement).await?;
+            let row = row.ok_or_else(|| anyhow::anyhow!("no slot is open"))?;
+            Ok((row.try_get("", "open_slot")?, DateTime::from_timestamp_micros(row.try_get("", "opened_at")?)))
+        };
+        self.database.bounded(work).await
+    }
+
+    /// Rows in a slot, counted up to a limit: all of them, those that live, or those that are settled.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count_slot(&self, slot: i64, which: Rows, limit: i64) -> Result<i64> {
+        let which = match which {
+            Rows::All => String::new(),
+            Rows::Live => format!("AND state IN ({LIVE}, {DEAD})"),
+            Rows::Settled => format!("AND state IN ({ACKED}, {GONE})"),
+        };
+        let sql = format!(
+            "SELECT count(*) AS count FROM (SELECT 1 FROM messages WHERE slot = $1 {which} LIMIT $2) AS counted"
+        );
+        let statement = self.database.statement(sql, [slot.into(), limit.into()]);
+        let work = async {
+            let row = self.database.reader().query_one_raw(statement).await?;
+            Ok(row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or(0))
+        };
+        self.database.bounded(work).await
+    }
+
+    /// Opens another slot in place of the one that is open, unless somebody else did; whether it was done.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn rotate(&self, open: i64, next: i64, now: DateTime<Utc>) -> Result<bool> {
+        let sql = "UPDATE queue_slots SET open_slot = $2, opened_at = $3 WHERE open_slot = $1";
+        let statement = self.database.statement(sql, [open.into(), next.into(), micros(now).into()]);
+        let work = async { Ok(self.database.writer().execute_raw(statement).await?.rows_affected() == 1) };
+        self.database.bounded(work).await
+    }
+
+    /// Moves some of what rests out of a slot: dead letters, and what is delayed for long. How many. Nobody holds
+    /// them, so that whoever meets the move of one finds nothing that it could lose.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn lay_to_rest(&self, slot: i64, now: DateTime<Utc>) -> Result<u64> {
+        let resting = format!(
+            "SELECT m.topic_id, m.rank, m.msg_uuid FROM messages AS m WHERE m.slot = $1 AND ({dead} \
+             OR (m.state = {LIVE} AND m.lease_id IS NULL AND m.visible_at > $3)) LIMIT {CHUNK} {skip}",
+            dead = is_dead("m", "(SELECT max_attempts FROM topics WHERE topics.id = m.topic_id)", "$2"),
+            skip = self.database.skip_locked(),
+        );
+        let same = |table: &str| {
+            format!(
+                "{table}.topic_id = some.topic_id AND {table}.rank = some.rank AND {table}.msg_uuid = some.msg_uuid"
+            )
+        };
+        // What was leased too often is marked on the way: it died when its last lease ended.
+        let columns =
+            MESSAGE.replace("state", &format!("CASE WHEN visible_at <= $2 THEN {DEAD} ELSE state END")).replace(
+                "updated_at",
+                &format!("CASE WHEN state = {LIVE} AND visible_at <= $2 THEN visible_at ELSE updated_at END"),
+            );
+        let sql = format!(
+            "WITH some AS MATERIALIZED ({resting}), \
+             gone AS (DELETE FROM messages USING some WHERE messages.slot = $1 AND {of_message} RETURNING messages.*), \
+             bare AS (DELETE FROM message_payloads AS body USING some WHERE body.slot = $1 AND {of_payload} \
+             RETURNING body.*), \
+             laid AS (INSERT INTO messages ({MESSAGE}, slot) SELECT {columns}, {REST} FROM gone RETURNING 1), \
+             bodies AS (INSERT INTO message_payloads (topic_id, rank, msg_uuid, slot, payload) \
+             SELECT topic_id, rank, msg_uuid, {REST}, payload FROM bare RETURNING 1) \
+             SELECT (SELECT count(*) FROM laid) AS count, (SELECT count(*) FROM bodies) AS bodies",
+            of_message = same("messages"),
+            of_payload = same("body"),
+        );
+        let values = [slot.into(), micros(now).into(), micros(now + LONG).into()];
+        let statement = self.database.statement(sql, values);
+        let work = async {
+            let row = self.database.writer().query_one_raw(statement).await?;
+            let count: i64 = row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or(0);
+            Ok(count.unsigned_abs())
+        };
+        self.database.bounded(work).await
+    }
+
+    /// Empties a closed slot: what is acked in it is added to its topic's count, and what lives goes to the open slot.
+    /// Whether it was done, or somebody was in it for too long, or more lives in it than was said.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn empty_slot(&self, slot: i64, live: i64) -> Result<bool> {
+        self.database.bounded(self.try_empty_slot(slot, live)).await
+    }
+
+    async fn try_empty_slot(&self, slot: i64, live: i64) -> Result<bool> {
+        let transaction = self.database.begin().await?;
+        if !self.database.lock_parts(&transaction, &["messages", "message_payloads"], slot).await? {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        // Read once: a message and its payload go to the same slot, also when that is closed meanwhile.
+        let row = transaction.query_one_raw(self.database.statement("SELECT open_slot FROM queue_slots", [])).await?;
+        let open: i64 = row.map(|row| row.try_get("", "open_slot")).transpose()?.unwrap_or(slot);
+        if open == slot {
+            // Somebody opened it again since it was looked at.
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        let run = async |sql: String, values: &[i64]| {
+            let statement = self.database.statement(sql, values.iter().map(|value| Value::from(*value)));
+            Ok::<_, Error>(transaction.execute_raw(statement).await?.rows_affected())
+        };
+        let moved = run(
+            format!(
+                "INSERT INTO messages ({MESSAGE}, slot) SELECT {MESSAGE}, $2 FROM messages \
+                 WHERE slot = $1 AND state IN ({LIVE}, {DEAD})"
+            ),
+            &[slot, open],
+        )
+        .await?;
+        if moved > live.unsigned_abs() {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        run(
+            format!(
+                "INSERT INTO message_payloads (topic_id, rank, msg_uuid, slot, payload) \
+                 SELECT p.topic_id, p.rank, p.msg_uuid, $2, p.payload FROM messages AS m JOIN message_payloads AS p \
+                 ON p.topic_id = m.topic_id AND p.rank = m.rank AND p.msg_uuid = m.msg_uuid AND p.slot = m.slot \
+                 WHERE m.slot = $1 AND m.state IN ({LIVE}, {DEAD})"
+            ),
+            &[slot, open],
+        )
+        .await?;
+        run(
+            format!(
+                "UPDATE topics SET acked_before = acked_before + settled.count FROM (SELECT topic_id, \
+                 count(*) AS count FROM messages WHERE slot = $1 AND state = {ACKED} GROUP BY topic_id) AS settled \
+                 WHERE topics.id = settled.topic_id"
+            ),
+            &[slot],
+        )
+        .await?;
+        self.database.empty_parts(&transaction, &["messages", "message_payloads"], slot).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Deletes some settled messages of a slot, and adds those that are acked to their topics' counts. How many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn sweep(&self, slot: i64) -> Result<u64> {
+        let some = format!(
+            "SELECT topic_id, rank, msg_uuid, state FROM messages WHERE slot = $1 AND state IN ({ACKED}, {GONE}) \
+             LIMIT {CHUNK}"
+        );
+        let some = self.database.statement(some, [slot.into()]);
+        let work = async {
+            // Looked for beside the writers: what is settled stays so.
+            let rows = self.database.reader().query_all_raw(some).await?;
+            if rows.is_empty() {
+                return Ok(0);
+            }
+            let (mut keys, mut acked) = (Vec::with_capacity(rows.len()), BTreeMap::<i64, i64>::new());
+            for row in &rows {
+                let topic_id: i64 = row.try_get("", "topic_id")?;
+                let (rank, msg_uuid): (i64, Uuid) = (row.try_get("", "rank")?, row.try_get("", "msg_uuid")?);
+                keys.push(serde_json::json!({"topic_id": topic_id, "rank": rank, "msg_uuid": msg_uuid}));
+            }
+            let keys = serde_json::Value::from(keys).to_string();
+            let given = self.database.given(2, &KEY);
+            let transaction = self.database.begin().await?;
+            let delete = |table: &str| {
+                format!(
+                    "DELETE FROM {table} WHERE slot = $1 AND (topic_id, rank, msg_uuid) IN \
+                     (SELECT topic_id, rank, msg_uuid FROM {given})"
+                )
+            };
+            let values: [Value; 2] = [slot.into(), keys.into()];
+            let messages = format!("{} RETURNING topic_id, state", delete("messages"));
+            let deleted = transaction.query_all_raw(self.database.statement(messages, values.clone())).await?;
+            transaction.execute_raw(self.database.statement(delete("message_payloads"), values)).await?;
+            // Counted by who deletes them: another process may be at the same rows.
+            for row in &deleted {
+                if row.try_get::<i16>("", "state")? == ACKED {
+                    *acked.entry(row.try_get("", "topic_id")?).or_default() += 1;
+                }
+            }
+            for (topic, count) in acked {
+                let sql = "UPDATE topics SET acked_before = acked_before + $2 WHERE id = $1";
+                transaction.execute_raw(self.database.statement(sql, [topic.into(), count.into()])).await?;
+            }
+            transaction.commit().await?;
+            Ok(rows.len() as u64)
+        };
+        self.database.bounded(work).await
+    }
+
+    /// Forgets some leases that ended long ago. How many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget_leases(&self, now: DateTime<Utc>) -> Result<u64> {
+        let sql = format!(
+            "DELETE FROM leases WHERE id IN (SELECT id FROM leases WHERE until < $1 ORDER BY until LIMIT {CHUNK})"
+        );
+        self.delete(sql, vec![micros(now - LEASE_KEPT).into()]).await
+    }
+
+    /// Forgets some keys that are older than their topic's window. How many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget_keys(&self, now: DateTime<Utc>) -> Result<u64> {
+        // The first condition is what an index can use on every database.
+        let sql = format!(
+            "DELETE FROM message_keys WHERE (topic_id, msg_uuid) IN (SELECT k.topic_id, k.msg_uuid \
+             FROM message_keys AS k JOIN topics AS t ON t.id = k.topic_id \
+             WHERE k.seen_at <= $1 - (SELECT min(dedup_seconds) FROM topics) * 1000000 \
+             AND k.seen_at <= $1 - t.dedup_seconds * 1000000 LIMIT {CHUNK}) \
+             AND seen_at <= $1 - (SELECT dedup_seconds FROM topics WHERE topics.id = topic_id) * 1000000"
+        );
+        self.delete(sql, vec![micros(now).into()]).await
+    }
+
+    async fn delete(&self, sql: String, values: Vec<Value>) -> Result<u64> {
+        let statement = self.database.statement(sql, values);
+        let work = async { Ok(self.database.writer().execute_raw(statement).await?.rows_affected()) };
+        self.database.bounded(work).await
+    }
+}

@@ -1,0 +1,184 @@
+//! The upkeep of the queue, a role: settled messages are removed in bulk, old ones expire, and what nobody asks for
+//! any more is forgotten. Any number of processes may do it at once.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::QueueService;
+use crate::error::Result;
+use crate::repository::QueueRepository;
+use crate::repository::queue::{Expiry, REST, Rows};
+use crate::service::roles::{Step, Worker};
+
+/// When what is in the queue is put in order.
+#[derive(Debug, Clone, Copy)]
+pub struct UpkeepPlan {
+    /// Rows at which a slot is closed and the next one is opened.
+    pub slot_rows: i64,
+    /// Age at which a slot is closed that has anything to be removed.
+    pub slot_age: TimeDelta,
+    /// Living messages that may be moved out of a slot while everybody else has to wait.
+    pub stragglers: i64,
+    /// Pause between two looks for what is too old.
+    pub old_every: TimeDelta,
+}
+
+impl Default for UpkeepPlan {
+    fn default() -> Self {
+        Self {
+            slot_rows: 50_000,
+            slot_age: TimeDelta::seconds(60),
+            stragglers: 1_000,
+            old_every: TimeDelta::seconds(60),
+        }
+    }
+}
+
+/// Pause between two looks while something happens.
+const BUSY: Duration = Duration::from_millis(500);
+/// Pause between two looks while nothing does.
+const QUIET: Duration = Duration::from_secs(5);
+/// Messages that one statement lets go.
+const CHUNK: u64 = 5_000;
+/// A look that took long is repeated after so many times as long.
+const PATIENCE: u32 = 20;
+
+/// What a process remembers of its upkeep; the next one starts anew.
+#[derive(Debug)]
+pub struct Upkeep {
+    queue: QueueRepository,
+    plan: UpkeepPlan,
+    pause: Duration,
+    /// How many rows the open slot had.
+    rows: i64,
+    /// When it was last looked for what is too old.
+    looked: Option<DateTime<Utc>>,
+    /// Before when a slot is not looked at again, since something in it has to end first.
+    not_before: Vec<DateTime<Utc>>,
+}
+
+impl QueueService {
+    /// Its upkeep.
+    pub fn upkeep(&self, plan: UpkeepPlan) -> Upkeep {
+        let slots = usize::try_from(REST).unwrap_or(0) + 1;
+        let not_before = vec![DateTime::<Utc>::MIN_UTC; slots];
+        Upkeep { queue: self.queue.clone(), plan, pause: BUSY, rows: 0, looked: None, not_before }
+    }
+}
+
+impl Worker for Upkeep {
+    const NAME: &'static str = "queue";
+
+    fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    async fn step(&mut self, now: DateTime<Utc>) -> Result<Step> {
+        let mut active = if self.queue.slots() > 0 { self.turn(now).await? } else { self.sweep(0, now).await? };
+        if self.looked.is_none_or(|looked| looked + self.plan.old_every <= now) {
+            active |= self.sweep(REST, now).await?;
+            self.expire(now).await?;
+            while self.queue.forget_leases(now).await? > 0 {}
+            while self.queue.forget_keys(now).await? > 0 {}
+            self.looked = Some(now);
+        }
+        self.pause = if active { BUSY } else { QUIET };
+        Ok(Step::Idle)
+    }
+}
+
+impl Upkeep {
+    /// Turns the slots: closes the open one when it is full or old, and empties those that are closed. Whether there
+    /// was anything.
+    async fn turn(&mut self, now: DateTime<Utc>) -> Result<bool> {
+        let slots = self.queue.slots();
+        let (open, since) = self.queue.open_slot().await?;
+        let mut active = false;
+        for slot in (0..slots).filter(|slot| *slot != open) {
+            active |= self.clear(slot, now).await?;
+        }
+        let rows = self.queue.count_slot(open, Rows::All, self.plan.slot_rows).await?;
+        let old = since.is_none_or(|since| since + self.plan.slot_age <= now);
+        let due = rows >= self.plan.slot_rows
+            || (old && rows > 0 && self.queue.count_slot(open, Rows::Settled, 1).await? > 0);
+        let next = (open + 1) % slots;
+        if due && self.queue.count_slot(next, Rows::All, 1).await? == 0 {
+            self.queue.rotate(open, next, now).await?;
+            active = true;
+        } else if due {
+            // Nowhere to go: what lives in the next slot is not done yet. Then rows go one by one.
+            active |= self.sweep(open, now).await?;
+        }
+        active |= rows != self.rows;
+        self.rows = rows;
+        Ok(active)
+    }
+
+    /// Empties a closed slot, if what lives in it is little.
+    async fn clear(&mut self, slot: i64, now: DateTime<Utc>) -> Result<bool> {
+        let Some(place) = usize::try_from(slot).ok().filter(|place| *place < self.not_before.len()) else {
+            return Ok(false);
+        };
+        if self.not_before[place] > now {
+            return Ok(false);
+        }
+        if self.queue.count_slot(slot, Rows::All, 1).await? == 0 {
+            return Ok(false);
+        }
+        let begun = std::time::Instant::now();
+        while self.queue.lay_to_rest(slot, now).await? > 0 {}
+        let live = self.queue.count_slot(slot, Rows::Live, self.plan.stragglers + 1).await?;
+        // Some come to life, or end, between the count and the lock.
+        let done = live <= self.plan.stragglers && self.queue.empty_slot(slot, 2 * self.plan.stragglers).await?;
+        if !done {
+            self.wait(slot, begun, now);
+        }
+        Ok(done)
+    }
+
+    /// Deletes what is settled in a slot; whether there was anything.
+    async fn sweep(&mut self, slot: i64, now: DateTime<Utc>) -> Result<bool> {
+        if usize::try_from(slot).is_ok_and(|place| self.not_before.get(place).is_some_and(|until| *until > now)) {
+            return Ok(false);
+        }
+        let begun = std::time::Instant::now();
+        let mut swept = 0;
+        loop {
+            let count = self.queue.sweep(slot).await?;
+            swept += count;
+            if count == 0 {
+                break;
+            }
+        }
+        self.wait(slot, begun, now);
+        Ok(swept > 0)
+    }
+
+    /// Leaves a slot alone for a time in proportion to what the look at it took, so that the looks take a few percent
+    /// of the time at most, however much lives in it.
+    fn wait(&mut self, slot: i64, begun: std::time::Instant, now: DateTime<Utc>) {
+        let wait = TimeDelta::from_std(begun.elapsed() * PATIENCE).unwrap_or(TimeDelta::zero());
+        if let Some(until) = usize::try_from(slot).ok().and_then(|place| self.not_before.get_mut(place)) {
+            *until = now + wait;
+        }
+    }
+
+    /// Lets messages go that their topics do not keep any longer.
+    async fn expire(&self, now: DateTime<Utc>) -> Result<()> {
+        for topic in self.queue.list_overdue(now).await? {
+            let before = now - TimeDelta::try_seconds(topic.retention_seconds).unwrap_or(TimeDelta::zero());
+            let (mut after, mut count) = (None, 0);
+            loop {
+                let expired = self.queue.expire(&topic, Expiry::Retention, before, after, CHUNK, now).await?;
+                after = expired.next;
+                count += expired.count;
+                if after.is_none() {
+                    break;
+                }
+            }
+            tracing::info!(topic.id = topic.id, count, "messages were too old");
+        }
+        Ok(())
+    }
+}
