@@ -61,6 +61,75 @@ fn each_role_is_a_deployment_and_a_streamer_needs_a_source() {
 
 #[test]
 fn probes_and_services_reach_the_port_that_the_server_listens_on() {
+    let api: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+    for (name, values) in cases() {
+        let objects = Chart::read().render(&values).unwrap();
+        for deployment in of_kind(&objects, "Deployment") {
+            let container = container(&deployment.value["spec"]["template"]);
+            let [port] = container["ports"].as_array().unwrap().as_slice() else { panic!("{name}: one port") };
+            assert_eq!(port["name"], "http");
+            assert_eq!(variable(container, "PORT"), &json!(port["containerPort"].to_string()), "{name}");
+            for (probe, path) in
+                [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")]
+            {
+                assert_eq!(container[probe]["httpGet"], json!({ "path": path, "port": "http" }), "{name}, {probe}");
+                assert!(api["paths"][path]["get"].is_object(), "the server has no {path}");
+            }
+        }
+        for service in of_kind(&objects, "Service") {
+            assert_eq!(service.value["spec"]["ports"][0]["targetPort"], "http", "{name}");
+            assert_eq!(service.value["spec"]["ports"][0]["name"], "http", "{name}");
+        }
+        for ingress in of_kind(&objects, "Ingress") {
+            let backend = &ingress.value["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"];
+            assert_eq!(backend["port"], json!({ "name": "http" }));
+            assert_eq!(backend["name"], of_kind(&objects, "Service")[0].name());
+        }
+    }
+}
+
+#[test]
+fn every_selector_finds_the_pods_that_it_means() {
+    for (name, values) in cases() {
+        let objects = Chart::read().render(&values).unwrap();
+        for deployment in of_kind(&objects, "Deployment") {
+            let own = selected(&objects, &deployment.value["spec"]["selector"]["matchLabels"]);
+            assert_eq!(own, [deployment], "{name}");
+            let spread = deployment.value["spec"]["template"]["spec"]["topologySpreadConstraints"].as_array();
+            for constraint in spread.into_iter().flatten() {
+                assert_eq!(selected(&objects, &constraint["labelSelector"]["matchLabels"]), [deployment]);
+            }
+        }
+        let front = selected(&objects, &of_kind(&objects, "Service")[0].value["spec"]["selector"]);
+        let [front] = front.as_slice() else { panic!("{name}: a Service has one Deployment") };
+        let roles = variable(container(&front.value["spec"]["template"]), "ROLES").as_str().unwrap();
+        assert!(roles.split(',').any(|role| role == "api"), "{name}: the Service leads to {roles}");
+        for budget in of_kind(&objects, "PodDisruptionBudget") {
+            let meant = selected(&objects, &budget.value["spec"]["selector"]["matchLabels"]);
+            assert_eq!(meant.len(), 1, "{name}");
+            assert_eq!(meant[0].name(), budget.name());
+        }
+        for policy in of_kind(&objects, "NetworkPolicy") {
+            let meant = selected(&objects, &policy.value["spec"]["podSelector"]["matchLabels"]);
+            assert_eq!(meant.len(), 1, "{name}");
+            // One rule for those who ask the API, one for those who ask for metrics.
+            let rules = policy.value["spec"]["ingress"].as_array().unwrap().len();
+            let monitored = of_kind(&objects, "PodMonitor").len();
+            assert_eq!(rules, usize::from(meant[0] == *front) + monitored, "{name}, {}", policy.name());
+        }
+    }
+    let count = |kind: &str| of_kind(&made("everything"), kind).len();
+    assert_eq!((count("PodDisruptionBudget"), count("NetworkPolicy")), (4, 4));
+}
+
+#[test]
+fn every_pod_is_monitored_with_the_operators_password() {
+    let objects = made("everything");
+    let [monitor] = of_kind(&objects, "PodMonitor")[..] else { panic!("one monitor") };
+    let spec = &monitor.value["spec"];
+    assert_eq!(selected(&objects, &spec["selector"]["matchLabels"]), of_kind(&objects, "Deployment"));
+    let endpoint = &spec["podMetricsEndpoints"][0];
+    assert_eq!((&endpoint["port"], &endpoint["path"]), (&json!("http"), &json!("/metrics")));
     // A page beside the API, so it is not in the document.
     assert!(include_str!("../../../src/api/mod.rs").contains(".at(\"/metrics\""), "the server has no /metrics");
     let secrets = of_kind(&objects, "Secret");
