@@ -4,6 +4,7 @@
 CARGO_DENY    := 0.20.2
 CARGO_MACHETE := 0.9.2
 
+HELM    ?= helm
 COMPOSE := docker compose --env-file .env.compose
 STORES  := db redis minio
 
@@ -22,6 +23,30 @@ help: ## Print this list
 run: ## Build and serve at http://localhost:8000
 	cargo run --release --locked -- serve
 server: run ## The same as run
+
+# One part of the server each, meeting in one database. What neither the environment nor .env says is that of `make db-up`,
+# and the streamer reads a made-up file.
+define role
+	@said() { printenv "$$1" >/dev/null || grep -qs "^ *$$1=" .env; }; \
+	set -a; \
+	said DATABASE_URL || eval "$$($(MAKE) --silent --no-print-directory db-env)"; \
+	said JWT_SECRET || { $(MAKE) --silent --no-print-directory .env.compose && . ./.env.compose; }; \
+	if [ $(1) = streamer ] && ! said STREAMER_SOURCE; then \
+		mkdir -p data && cargo run --release --locked -- telemetry sample >data/sample.csv && \
+		STREAMER_SOURCE=data/sample.csv || exit 1; \
+	fi; \
+	ROLES=$(1); PORT=$(2); exec cargo run --release --locked -- serve
+endef
+
+.PHONY: run-apigw run-mq run-streamer run-collector
+run-apigw: ## Serve the API alone, at http://localhost:8080
+	$(call role,api,8080)
+run-mq: ## Keep the queue tidy, at http://localhost:8081
+	$(call role,queue,8081)
+run-streamer: ## Publish GPU samples, at http://localhost:8082
+	$(call role,streamer,8082)
+run-collector: ## Store GPU samples, at http://localhost:8083
+	$(call role,collector,8083)
 
 .PHONY: deps
 deps: ## Fetch the dependencies and install the tools of `make ci`
@@ -92,6 +117,15 @@ deny: ## Check licences, banned crates, sources and security advisories
 .PHONY: machete
 machete: ## Look for dependencies that nothing uses
 	cargo machete
+
+# The tests render the chart without Helm; this asks Helm itself.
+.PHONY: helm-lint
+helm-lint: ## Have Helm lint the chart, and render it as the tests do; skipped where there is no helm
+	@if ! command -v $(HELM) >/dev/null; then echo 'helm is not installed: SKIPPED'; exit 0; fi; \
+	set -e; for values in deploy/helm/runyard/ci/*.yaml; do \
+		echo "$$values"; $(HELM) lint --strict --quiet --values "$$values" deploy/helm/runyard; \
+	done; \
+	TEST_HELM="$$(command -v $(HELM))" cargo test --locked --test it helm_itself_renders_the_same
 
 .PHONY: ci
 ci: deps lint doc deny machete test ## Everything that has to pass before a merge

@@ -10,20 +10,23 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Gate};
+use crate::api::{self, Gate, OperatorSecret};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::repository::{
     AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
+    StreamerRepository, TelemetryRepository,
 };
 use crate::service::accounts::{JwtSecret, OldSessions};
 use crate::service::queue::UpkeepPlan;
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
+use crate::service::streamer::{Parts, StreamerService};
 use crate::service::telemetry::Collector;
 use crate::service::{
-    AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, SegmentService, Services,
-    TaskService, TelemetryService,
+    AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, ScrapeService,
+    SegmentService, Services, TaskService, TelemetryService,
 };
 
 /// A server that has its port and everything behind it, and does not answer yet.
@@ -37,12 +40,16 @@ pub struct App {
 /// What a configuration makes.
 #[derive(Debug)]
 pub struct Built {
+    /// What is counted.
+    pub metrics: Metrics,
     /// The services.
     pub services: Services,
     /// The collector of segments.
     pub segments: SegmentService,
     /// Forgets old sessions.
     pub sessions: OldSessions,
+    /// Publishes samples, when there is a source of them.
+    pub streamer: Option<StreamerService>,
     /// Stores what samples are in the queue, woken by its bell.
     pub collector: (Collector, Arc<Notify>),
     /// Stores small requests; ends after the services are gone.
@@ -121,24 +128,33 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
         }
     };
     let accounts = AccountRepository::new(stores.database.clone());
-    let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
+    let metrics = Metrics::new()?;
+    let runs = RunRepository::new(stores.database.clone());
+    let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone());
     let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits);
     let segments = SegmentRepository::new(stores.database.clone());
+    let positions = StreamerRepository::new(stores.database.clone());
+    let parts = Parts { positions, telemetry: TelemetryRepository::new(stores.database.clone()), queue: queue.clone() };
     let bell = Arc::new(Notify::new());
+    let sessions = OldSessions::new(accounts.clone());
+    let accounts = AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?;
     Ok(Built {
+        streamer: StreamerService::new(parts, &config.telemetry, config.upstream_timeout.0)?,
         collector: (Collector::new(stores, queue.clone(), &config.telemetry, Arc::clone(&bell)), bell),
-        sessions: OldSessions::new(accounts.clone()),
+        sessions,
         services: Services {
-            accounts: AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?,
+            scrape: ScrapeService::new(metrics.clone(), stores.clone(), accounts.clone()),
+            accounts,
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
             queue,
-            runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
+            runs: RunService::new(stores, committer, metrics.clone(), &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             telemetry: TelemetryService::new(stores),
             health: HealthService::new(stores.clone(), config.service()),
             rates: RateLimits::new(&config.limits),
         },
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
+        metrics,
         committing: tokio::spawn(committing),
         claiming: tokio::spawn(claiming),
     })
@@ -172,9 +188,10 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, collector: (collector, bell), committing, claiming } = self.built;
+        let Built { metrics, services, segments, sessions, streamer, collector, committing, claiming } = self.built;
+        let (collector, bell) = collector;
         let shutdown = CancellationToken::new();
-        let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
+        let mut workers = Workers { running: JoinSet::new(), metrics: metrics.clone(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
         if self.config.roles().contains(&Role::Queue) {
             workers.start(services.queue.upkeep(UpkeepPlan::default()), Arc::default());
@@ -182,6 +199,9 @@ impl App {
         if serves {
             workers.start(segments, Arc::default());
             workers.start(sessions, Arc::default());
+        }
+        if let Some(streamer) = streamer.filter(|_| self.config.roles().contains(&Role::Streamer)) {
+            workers.start(streamer, Arc::default());
         }
         if self.config.roles().contains(&Role::Collector) {
             workers.start(collector, bell);
@@ -195,9 +215,11 @@ impl App {
             queue.close();
         };
         let gate = Gate {
+            metrics,
             services,
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
             limits: self.config.limits.clone(),
+            operator: OperatorSecret::of(&self.config.auth),
         };
         let patience = self.config.shutdown_timeout.0;
         let routes = if serves { api::routes(gate) } else { api::probes(gate) };
@@ -213,12 +235,13 @@ impl App {
 /// What works in the background of this process.
 struct Workers {
     running: JoinSet<()>,
+    metrics: Metrics,
     shutdown: CancellationToken,
 }
 
 impl Workers {
     fn start(&mut self, worker: impl Worker, bell: Arc<Notify>) {
-        self.running.spawn(work(worker, bell, self.shutdown.clone()));
+        self.running.spawn(work(worker, bell, self.metrics.clone(), self.shutdown.clone()));
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use runyard::app::{self, App, stop_signal};
-use runyard::config::{self, Cli, Command, Config, Direction, UserAction};
+use runyard::config::{self, Cli, Command, Config, Direction, TelemetryAction, UserAction};
 use runyard::service::accounts::Credentials;
+use runyard::service::streamer::generator;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -46,6 +47,10 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Migrate { direction } => migrate(&config, direction).await,
         Command::Openapi => print(&app::openapi().await?),
         Command::User { action: UserAction::Create { email } } => create_user(&config, email).await,
+        Command::Telemetry { action: TelemetryAction::Sample { gpus, hosts, rows, seed } } => {
+            let sample = generator::write(generator::Plan { gpus, hosts, rows, seed }, std::io::stdout().lock());
+            forgive(sample)
+        }
         Command::Check => check(&config).await,
         Command::Health => health(&config),
         Command::EnvExample => print(&config::env_example()),
@@ -119,9 +124,13 @@ fn health(config: &Config) -> Result<()> {
     if status.split(' ').nth(1) == Some("200") { Ok(()) } else { bail!("not ready: {status}") }
 }
 
-/// Writes to standard output; a reader who has seen enough, such as `head`, is no fault.
 fn print(text: &str) -> Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    forgive(std::io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// What came of writing to standard output; a reader who has seen enough, such as `head`, is no fault.
+fn forgive(written: std::io::Result<()>) -> Result<()> {
+    match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("writing to standard output"),
     }

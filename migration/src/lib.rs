@@ -10,6 +10,8 @@ mod m20261121_000003_create_tasks;
 mod m20261121_000004_create_favorites;
 mod m20261121_000005_create_queue;
 mod m20261121_000006_create_telemetry;
+mod m20261121_000007_create_streamer_positions;
+mod m20261121_000008_unbind_tasks;
 
 /// Applies the steps in their order, and takes them back in the other.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_create_favorites::Migration),
             Box::new(m20261121_000005_create_queue::Migration),
             Box::new(m20261121_000006_create_telemetry::Migration),
+            Box::new(m20261121_000007_create_streamer_positions::Migration),
+            Box::new(m20261121_000008_unbind_tasks::Migration),
         ]
     }
 }

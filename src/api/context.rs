@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use poem::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use poem::{Endpoint, FromRequest, IntoResponse, Middleware, PathPattern, Request, RequestBody, Response, Result};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -66,6 +66,7 @@ impl<E: Endpoint> Endpoint for InContext<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
+        let _in_flight = self.gate.metrics.in_flight();
         if let Some(uri) = without_last_slash(request.uri()) {
             *request.uri_mut() = uri;
         }
@@ -79,11 +80,13 @@ impl<E: Endpoint> Endpoint for InContext<E> {
                 Ok(response) => response,
                 Err(error) => render(&error, &id, |name| self.paths.parameter(path.path(), name)),
             };
-            let own = || response.data::<PathPattern>().map(|pattern| pattern.0.to_string());
-            let route = self.paths.pattern(path.path()).or_else(own).unwrap_or_else(|| "unknown".to_owned());
-            let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-            let status = response.status().as_u16();
-            tracing::debug!(%method, route, status, duration_ms, "request");
+            let own = || response.data::<PathPattern>().map(|pattern| pattern.0.as_ref());
+            let route = self.paths.pattern(path.path()).or_else(own).unwrap_or("unknown");
+            let took = started.elapsed();
+            let status = response.status();
+            self.gate.metrics.answered(counted(&method), route, status.as_str(), took);
+            let duration_ms = took.as_secs_f64() * 1_000.0;
+            tracing::debug!(%method, route, status = status.as_u16(), duration_ms, "request");
             let headers = response.headers_mut();
             if let Ok(id) = HeaderValue::from_str(&id) {
                 headers.insert(REQUEST_ID, id);
@@ -115,6 +118,13 @@ impl<E: Endpoint> InContext<E> {
             Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked")).into()),
         }
     }
+}
+
+/// The method, if it is one that anybody may mean: a caller can make up any number of others.
+fn counted(method: &Method) -> &str {
+    const KNOWN: [Method; 7] =
+        [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
+    if KNOWN.contains(method) { method.as_str() } else { "other" }
 }
 
 /// The same address without a slash at its end, which says no more: some clients end their lists with one.

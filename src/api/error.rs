@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use poem::Response;
 use poem::error::{MethodNotAllowedError, NotFoundError, ResponseError};
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderValue, StatusCode, header};
 use poem_openapi::error::{ParseParamError, ParsePathError};
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
@@ -14,6 +14,7 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 
+use super::operator::NotTheOperator;
 use crate::error::{Error, FieldError};
 
 /// The media type of every error.
@@ -145,6 +146,13 @@ fn foreign(error: &poem::Error, parameter: impl Fn(&str) -> String) -> Outcome {
     if let Some(error) = error.downcast_ref::<ParsePathError>() {
         return Outcome::at(StatusCode::UNPROCESSABLE_ENTITY, "invalid", field(parameter(error.name), &error.reason));
     }
+    if error.is::<NotTheOperator>() {
+        return Outcome::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "this is for the operator: send METRICS_USERNAME and METRICS_PASSWORD as Basic credentials",
+        );
+    }
     if error.is::<NotFoundError>() {
         return Outcome::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; see /docs");
     }
@@ -192,14 +200,16 @@ pub fn render(error: &poem::Error, request_id: &str, parameter: impl Fn(&str) ->
         tracing::error!(status = outcome.status.as_u16(), error = %cause, "request failed");
     }
     let (status, retry_after) = (outcome.status, outcome.retry_after);
+    // A browser, and Prometheus, ask for a name and a password only where they are told to.
+    let challenge = if error.is::<NotTheOperator>() { "Basic realm=\"operator\"" } else { "Bearer" };
     let problem = problem(outcome, request_id);
     let mut response =
         Response::builder().status(status).content_type(PROBLEM).body(serde_json::to_vec(&problem).unwrap_or_default());
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     }
     response
 }

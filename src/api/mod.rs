@@ -10,7 +10,9 @@ mod etag;
 mod favorites;
 mod health;
 mod json;
+mod metrics;
 mod ndjson;
+mod operator;
 mod paths;
 pub mod public;
 mod queue;
@@ -22,11 +24,12 @@ mod telemetry;
 
 use std::sync::Arc;
 
-use poem::EndpointExt;
 use poem::endpoint::BoxEndpoint;
+use poem::{EndpointExt, get};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::config::Limits;
+use crate::metrics::Metrics;
 use crate::service::Services;
 
 use compression::Compressed;
@@ -34,16 +37,21 @@ use context::Context;
 use paths::Paths;
 
 pub use connections::serve;
+pub use operator::OperatorSecret;
 
 /// What stands before every handler: who may come in, how often, and how much they may bring.
 #[derive(Debug, Clone)]
 pub struct Gate {
+    /// What is counted.
+    pub metrics: Metrics,
     /// Everything that is behind it.
     pub services: Services,
     /// Whether the last address of `X-Forwarded-For` is believed.
     pub trust_forwarded_for: bool,
     /// The bounds of bodies.
     pub limits: Limits,
+    /// What the operator says; without one, nobody is.
+    pub operator: Option<OperatorSecret>,
 }
 
 /// Everything that the server answers.
@@ -78,7 +86,8 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
 fn assembled<T: OpenApi + 'static>(gate: Gate, service: OpenApiService<T, ()>) -> BoxEndpoint<'static> {
     let gate = Arc::new(gate);
     let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
-    let routes = docs::routes(&service).nest("/", service).around(docs::lead_from_root);
+    let routes =
+        docs::routes(&service).at("/metrics", get(metrics::metrics)).nest("/", service).around(docs::lead_from_root);
     routes.data(gate).with(context).with(Compressed).map_to_response().boxed()
 }
 

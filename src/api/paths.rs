@@ -9,6 +9,8 @@ pub struct Paths(Vec<Template>);
 
 #[derive(Debug)]
 struct Template {
+    /// As the document spells it.
+    pattern: String,
     segments: Vec<String>,
     /// As a header lists them: `DELETE, GET`.
     methods: String,
@@ -20,6 +22,7 @@ impl Paths {
         let document: Value = serde_json::from_str(document).unwrap_or_default();
         let paths = document["paths"].as_object().into_iter().flatten();
         let template = |(path, operations): (&String, &Value)| Template {
+            pattern: path.clone(),
             segments: segments(path).map(str::to_owned).collect(),
             methods: methods(operations),
         };
@@ -36,8 +39,8 @@ impl Paths {
     }
 
     /// The path of the document that a request for `path` is for.
-    pub fn pattern(&self, path: &str) -> Option<String> {
-        self.template(path).map(|template| format!("/{}", template.segments.join("/")))
+    pub fn pattern(&self, path: &str) -> Option<&str> {
+        self.template(path).map(|template| template.pattern.as_str())
     }
 
     /// The methods that `path` has, as a header lists them; what is not in the document is only for reading.

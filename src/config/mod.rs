@@ -63,6 +63,12 @@ pub enum Command {
         #[command(subcommand)]
         action: UserAction,
     },
+    /// GPU telemetry without a server.
+    Telemetry {
+        /// What to do.
+        #[command(subcommand)]
+        action: TelemetryAction,
+    },
     /// Print the effective configuration, secrets starred, and reach every store.
     Check,
     /// Ask the server of this configuration whether it is ready; the exit status is the answer.
@@ -91,6 +97,26 @@ pub enum UserAction {
     Create {
         /// The user's e-mail address.
         email: String,
+    },
+}
+
+/// What can be done about telemetry from the command line.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TelemetryAction {
+    /// Print a made-up file of a DCGM exporter, which STREAMER_SOURCE takes; the same numbers print the same bytes.
+    Sample {
+        /// GPUs in all.
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        gpus: u32,
+        /// Hosts that share them.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        hosts: u32,
+        /// Rows; unset: one for each of 10 metrics of each GPU. More are later looks at the same GPUs.
+        #[arg(long)]
+        rows: Option<u64>,
+        /// Another seed, other values.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
 }
 
@@ -164,9 +190,15 @@ pub struct TelemetryConfig {
     /// one, `http://…/metrics`. Unset: no streamer.
     #[arg(long, env, global = true)]
     pub streamer_source: Option<StreamerSource>,
-    /// Pause between two rows of the file, or between two looks at the exporter.
+    /// Pause between two rows of the file, or between two looks at the exporter. 0: as fast as the collectors are.
     #[arg(long, env, global = true, default_value = "1s")]
     pub streamer_interval: Interval,
+    /// Ready messages of the topic `telemetry` from which on the streamer waits.
+    #[arg(long, env, global = true, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub streamer_max_ready: u64,
+    /// Bytes that one answer of an exporter may have; a larger one is not read.
+    #[arg(long, env, global = true, default_value = "8MiB")]
+    pub streamer_max_scrape: ByteSize,
     /// Longest wait of the collector between two looks at the queue.
     #[arg(long, env, global = true, default_value = "30s")]
     pub collect_interval: Interval,
@@ -226,6 +258,12 @@ pub struct AuthConfig {
     /// Password hashes that may wait; beyond, sign-in answers 503.
     #[arg(long, env, global = true, default_value_t = 256)]
     pub password_queue: u32,
+    /// The operator's name for `/metrics` and `/debug/pprof`.
+    #[arg(long, env, global = true)]
+    pub metrics_username: Option<String>,
+    /// The operator's password for `/metrics` and `/debug/pprof`; unless both are set, nobody finds them.
+    #[arg(long, env, global = true, hide_env_values = true)]
+    pub metrics_password: Option<SecretString>,
     /// Trust the last address of `X-Forwarded-For`: only behind a proxy that sets it.
     #[arg(long, env, global = true, default_value_t = false, action = clap::ArgAction::Set)]
     pub trust_forwarded_for: bool,

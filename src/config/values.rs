@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use hyper::Uri;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A span of time as people write it: `500ms`, `10s`, `15m`, `1h`, `30d`.
@@ -186,20 +187,33 @@ pub enum StreamerSource {
     /// A CSV file of a DCGM exporter, read again and again.
     File(PathBuf),
     /// The `http://…` address of a DCGM exporter.
-    Exporter(String),
+    Exporter(Uri),
 }
 
 impl FromStr for StreamerSource {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with("http://") {
-            return Ok(Self::Exporter(text.to_owned()));
+        // It is the key of a row, which the index of a database bounds.
+        if text.len() > 1_000 {
+            return Err("expected at most 1,000 bytes".to_owned());
         }
-        if text.is_empty() || text.contains("://") {
-            return Err("expected the path of a CSV file or http://…/metrics".to_owned());
+        if !text.is_empty() && !text.contains("://") {
+            return Ok(Self::File(text.into()));
         }
-        Ok(Self::File(text.into()))
+        let expected = "expected the path of a CSV file or http://HOST:PORT/metrics, without user or password";
+        let address = text.parse::<Uri>().ok().filter(|address| address.scheme_str() == Some("http"));
+        let address = address.filter(|address| address.authority().is_some_and(|host| !host.as_str().contains('@')));
+        address.map(Self::Exporter).ok_or_else(|| expected.to_owned())
+    }
+}
+
+impl fmt::Display for StreamerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Exporter(address) => address.fmt(f),
+        }
     }
 }
 
@@ -222,6 +236,20 @@ mod tests {
         assert_eq!(format!("{database:?}"), "postgres://ada:***@db:5432/x");
         let cache: CacheUrl = "rediss://:s3cret@cache:6379/1?prefix=a".parse().unwrap();
         assert_eq!(format!("{cache:?}"), "rediss://:***@cache:6379/1?prefix=a");
+    }
+
+    #[test]
+    fn samples_come_from_a_file_or_over_plain_http() {
+        assert_eq!("./a b.csv".parse(), Ok(StreamerSource::File("./a b.csv".into())));
+        for right in ["http://127.0.0.1:9400/metrics", "http://[::1]:9400/metrics?x=y", "http://exporter"] {
+            assert!(matches!(right.parse(), Ok(StreamerSource::Exporter(_))), "{right}");
+        }
+        let long = "x".repeat(1_001);
+        for wrong in
+            ["", "https://x/metrics", "http://ada:pw@x/metrics", "http://", "http:///metrics", "ftp://x", &long]
+        {
+            assert!(wrong.parse::<StreamerSource>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod queue;
 pub mod runs;
 pub mod segments;
 pub mod spool;
+pub mod streamer;
 pub mod tasks;
 pub mod telemetry;
 mod text;
@@ -28,6 +29,7 @@ pub use queue::QueueRepository;
 pub use runs::RunRepository;
 pub use segments::SegmentRepository;
 pub use spool::Spool;
+pub use streamer::StreamerRepository;
 pub use tasks::TaskRepository;
 pub use telemetry::TelemetryRepository;
 

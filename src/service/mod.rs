@@ -11,7 +11,9 @@ pub mod queue;
 pub mod rates;
 pub mod roles;
 pub mod runs;
+pub mod scrape;
 pub mod segments;
+pub mod streamer;
 pub mod tasks;
 pub mod telemetry;
 pub mod time;
@@ -22,6 +24,7 @@ pub use health::HealthService;
 pub use queue::QueueService;
 pub use rates::RateLimits;
 pub use runs::RunService;
+pub use scrape::ScrapeService;
 pub use segments::SegmentService;
 pub use tasks::TaskService;
 pub use telemetry::TelemetryService;
@@ -43,6 +46,8 @@ pub struct Services {
     pub telemetry: TelemetryService,
     /// Whether the stores answer.
     pub health: HealthService,
+    /// What the metrics say.
+    pub scrape: ScrapeService,
     /// Requests a second.
     pub rates: RateLimits,
 }

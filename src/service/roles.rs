@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::service::time;
 
 /// Longest wait before what failed is tried again.
@@ -39,12 +40,19 @@ pub trait Worker: Send + 'static {
 
 /// Steps again and again until it is told to stop, and never in the middle of a step. Whoever knows of work rings
 /// `bell`.
-pub async fn work<W: Worker>(mut worker: W, bell: Arc<Notify>, shutdown: CancellationToken) {
+pub async fn work<W: Worker>(mut worker: W, bell: Arc<Notify>, metrics: Metrics, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let wait = match worker.step(time::now()).await {
-            Ok(Step::Busy) => continue,
-            Ok(Step::Idle) => worker.pause(),
+            Ok(Step::Busy) => {
+                metrics.stepped(W::NAME, "busy");
+                continue;
+            }
+            Ok(Step::Idle) => {
+                metrics.stepped(W::NAME, "idle");
+                worker.pause()
+            }
             Err(error) => {
+                metrics.stepped(W::NAME, "error");
                 let error = format!("{:#}", anyhow::Error::new(error));
                 tracing::warn!(worker = W::NAME, %error, "a step failed; the next one tries again");
                 // A bell that was rung for this work must not make its retries a busy loop.

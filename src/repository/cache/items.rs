@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::entry::{Lookup, Version};
 use super::key::CacheKey;
-use super::tally::count;
+use super::tally::Outcome;
 use super::{Cache, MAX_VALUE};
 
 /// What stands under one of many keys.
@@ -39,17 +39,17 @@ impl Cache {
             Self::Redis(cache) => cache.lookup_many(&keys).await,
         };
         let tally = self.tally();
-        let item = |(key, lookup)| match lookup {
+        let item = |(key, lookup): (CacheKey, Lookup)| match lookup {
             Lookup::Hit(bytes) => {
-                count(&tally.hits, 1);
+                tally.read(key.kind(), Outcome::Hit);
                 Item::Hit(bytes)
             }
             Lookup::Miss(version) => {
-                count(&tally.misses, 1);
+                tally.read(key.kind(), Outcome::Miss);
                 Item::Miss(Ticket { key, version })
             }
             Lookup::Off => {
-                count(&tally.passed, 1);
+                tally.read(key.kind(), Outcome::Passed);
                 Item::Off
             }
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::entry::Generation;
+use super::tally::Kind;
 
 /// Longest that a reader may take from its miss to its fill; a load that takes longer is not stored.
 const MARKER_TTL: Duration = Duration::from_secs(30);
@@ -77,6 +78,18 @@ impl CacheKey {
             Self::Item { owner, list, id } => format!("{scope}:v1:item:{}:{list}:{}", owner.simple(), id.simple()),
             Self::Order { owner, list } => format!("{scope}:v1:order:{}:{list}", owner.simple()),
             Self::Generation { owner, list } => format!("{scope}:v1:generation:{}:{list}", owner.simple()),
+        }
+    }
+
+    /// What is cached under it.
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Run { .. } => Kind::Run,
+            Self::Task { .. } => Kind::Task,
+            Self::Page { .. } => Kind::Page,
+            Self::Item { .. } => Kind::Item,
+            Self::Order { .. } => Kind::Order,
+            Self::Generation { .. } => Kind::Generation,
         }
     }
 

@@ -34,11 +34,11 @@ pub use self::items::{Item, Ticket};
 pub use self::key::CacheKey;
 pub use self::memory::MemoryCache;
 pub use self::redis::RedisCache;
-pub use self::tally::CacheCounts;
+pub use self::tally::{CacheCounts, Kind, Outcome};
 
 use self::entry::{Lookup, Version};
 use self::flight::Flights;
-use self::tally::{Tally, count};
+use self::tally::Tally;
 use crate::config::CacheUrl;
 use crate::error::Result;
 
@@ -86,16 +86,16 @@ impl Cache {
         let tally = self.tally();
         let version = match self.lookup(&key).await {
             Lookup::Hit(bytes) => {
-                count(&tally.hits, 1);
+                tally.read(key.kind(), Outcome::Hit);
                 return Ok(Some(bytes));
             }
             Lookup::Off => {
-                count(&tally.passed, 1);
+                tally.read(key.kind(), Outcome::Passed);
                 return Box::pin(load()).await;
             }
             Lookup::Miss(version) => version,
         };
-        count(&tally.misses, 1);
+        tally.read(key.kind(), Outcome::Miss);
         // A load is a large future, of which a hit should not even reserve the room: whoever awaits a read moves it.
         let loading = Box::pin(self.load_and_fill(&key, load));
         Box::pin(self.flights().join(key.clone(), version, loading)).await
@@ -123,6 +123,50 @@ impl Cache {
         });
         if let Err(error) = forgetting.await {
             tracing::error!(%error, "invalidating the cache was cut short");
+        }
+    }
+
+    /// What `query` finds of an owner's list, cached under the list's current generation, or what `load` finds.
+    ///
+    /// Which generation is current is asked for together with what is there under the one that this process saw last:
+    /// as long as nobody writes, that is one round trip.
+    ///
+    /// # Errors
+    /// Those of `load` alone.
+    pub async fn get_page_or_load<F, Fut>(
+        &self,
+        owner: Uuid,
+        list: &'static str,
+        query: String,
+        load: F,
+    ) -> Result<Bytes>
+    where
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<Bytes>> + Send,
+    {
+        let page = |generation| CacheKey::Page { owner, list, generation, query: query.clone() };
+        let current = match self {
+            Self::Memory(_) => self.generation(owner, list).await,
+            Self::Redis(cache) => {
+                let generations = &cache.0.generations;
+                let guess = generations.get(&(owner, list)).await;
+                let there = async { cache.peek(&page(guess?)).await };
+                let (current, there) = tokio::join!(self.generation(owner, list), there);
+                if let (true, Some(bytes)) = (current == guess, there) {
+                    self.tally().read(Kind::Page, Outcome::Hit);
+                    return Ok(bytes);
+                }
+                if let Some(current) = current.filter(|_| current != guess) {
+                    generations.insert((owner, list), current).await;
+                }
+                current
+            }
+        };
+        let Some(generation) = current else { return load().await };
+        let loaded = self.get_or_load(page(generation), || async { load().await.map(Some) }).await?;
+        match loaded {
+            Some(bytes) => Ok(bytes),
+            None => load().await,
         }
     }
 

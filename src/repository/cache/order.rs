@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::entry::{Generation, Version};
-use super::tally::count;
+use super::tally::{Kind, Outcome};
 use super::{Cache, CacheKey};
 
 /// Most entries that are kept of one order.
@@ -175,12 +175,12 @@ impl Cache {
             Self::Memory(cache) => cache.order(&key, window).await,
             Self::Redis(cache) => cache.order(&key, window).await,
         };
-        let tally = self.tally();
-        match ordered {
-            Ordered::Places(_) => count(&tally.hits, 1),
-            Ordered::Gap(_) => count(&tally.misses, 1),
-            Ordered::Below(_) | Ordered::Unknown => count(&tally.passed, 1),
-        }
+        let outcome = match ordered {
+            Ordered::Places(_) => Outcome::Hit,
+            Ordered::Gap(_) => Outcome::Miss,
+            Ordered::Below(_) | Ordered::Unknown => Outcome::Passed,
+        };
+        self.tally().read(Kind::Order, outcome);
         ordered
     }
 

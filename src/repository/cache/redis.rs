@@ -13,9 +13,10 @@ use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
 
 use super::breaker::Breaker;
-use super::entry::{Entry, Lookup, Version};
+use super::entry::{Entry, Generation, Lookup, Version};
 use super::flight::Flights;
 use super::keeper;
 use super::key::CacheKey;
@@ -29,6 +30,8 @@ pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_millis(50);
 /// Most readers who may be leaving a marker or a value at once; the others go on without. It bounds what a frozen
 /// Redis holds up before the breaker opens.
 const SEATS: usize = 1024;
+/// Lists whose generation is guessed.
+const GUESSES: u64 = 10_000;
 /// Keys that one command removes.
 const AT_ONCE: usize = 500;
 
@@ -50,6 +53,8 @@ pub(super) struct Shared {
     pub seats: Semaphore,
     pub ttl: Duration,
     flights: Flights,
+    /// The generation that each list had when this process last looked: a guess of what to ask for.
+    pub generations: moka::future::Cache<(Uuid, &'static str), Generation>,
     tally: Arc<Tally>,
     /// Ends the keeper with the last clone of the cache.
     _keeper: DropGuard,
@@ -80,6 +85,7 @@ impl RedisCache {
             seats: Semaphore::new(SEATS),
             ttl,
             flights: Flights::new(),
+            generations: moka::future::Cache::new(GUESSES),
             tally,
             _keeper: dropped.drop_guard(),
         })))
@@ -93,6 +99,15 @@ impl RedisCache {
             Some(Some(stored)) => found(stored),
             // Only a miss pays for the room that the marker's question takes.
             Some(None) => Box::pin(self.mark(&link, key)).await,
+        }
+    }
+
+    /// The value under the key, if there is one; leaves nothing there.
+    pub(super) async fn peek(&self, key: &CacheKey) -> Option<Bytes> {
+        let link = self.0.breaker.link_to_read(key)?;
+        match Entry::decode(self.0.breaker.get(&link, key).await??)? {
+            Entry::Value(bytes) => Some(bytes),
+            Entry::Marker(_) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! SQLite has one writer at a time, so writes queue on a pool of one connection instead of failing as busy;
 //! PostgreSQL uses one pool for both. A transaction never leaves the repository.
 
+mod filters;
 mod parts;
 mod sql;
 mod talk;
@@ -13,15 +14,16 @@ pub use talk::Listener;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use migration::{MigrationStatus, Migrator, MigratorTrait, Step};
-use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
-    IdenStatic, IntoSimpleExpr, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, Value,
+    IdenStatic, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -58,6 +60,8 @@ pub struct Database {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     timeout: Duration,
+    /// Whether a statement was given up since a connection was last found to work.
+    troubled: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -70,6 +74,8 @@ impl Database {
             DatabaseUrl::Sqlite(path) => Self::open_sqlite(path, connections, timeout).await,
             DatabaseUrl::Postgres(url) => {
                 let mut options = ConnectOptions::new(url.expose_secret());
+                let troubled = Arc::new(AtomicBool::new(false));
+                let released = Arc::clone(&troubled);
                 let limit = timeout.as_millis().to_string();
                 options
                     .max_connections(connections)
@@ -78,6 +84,7 @@ impl Database {
                     .sqlx_logging(false)
                     .map_sqlx_postgres_opts(move |options| options.options([("statement_timeout", limit.as_str())]))
                     .map_sqlx_postgres_pool_opts(move |options| {
+                        let released = Arc::clone(&released);
                         options
                             // Asking each time would be a second round trip for every statement.
                             .test_before_acquire(false)
@@ -90,12 +97,23 @@ impl Database {
                                     }
                                 })
                             })
-                            // The pool would wait for ever for a connection on which nothing comes any more, and be
-                            // one short.
-                            .after_release(move |connection, _| Box::pin(answers(connection, timeout)))
+                            // The pool asks a connection that comes back, and would wait for ever for one on which
+                            // nothing comes any more, and be one short. So it is asked within bounds before that, but
+                            // only in times of trouble: asking twice costs as much as a statement.
+                            .after_release(move |connection, _| {
+                                let troubled = Arc::clone(&released);
+                                Box::pin(async move {
+                                    if !troubled.load(Ordering::Relaxed) {
+                                        return Ok(true);
+                                    }
+                                    let answers = answers(connection, timeout).await?;
+                                    troubled.store(false, Ordering::Relaxed);
+                                    Ok(answers)
+                                })
+                            })
                     });
                 let pool = sea_orm::Database::connect(options).await?;
-                Ok(Self { reader: pool.clone(), writer: pool, timeout })
+                Ok(Self { reader: pool.clone(), writer: pool, timeout, troubled })
             }
         }
     }
@@ -124,7 +142,7 @@ impl Database {
         };
         let writer = pool(1, WRITER_CACHE_KIB).await?;
         let reader = pool(connections.clamp(1, SQLITE_READERS), READER_CACHE_KIB).await?;
-        Ok(Self { reader, writer, timeout })
+        Ok(Self { reader, writer, timeout, troubled: Arc::default() })
     }
 
     /// For statements that only read.
@@ -154,9 +172,14 @@ impl Database {
     /// # Errors
     /// Those of `work`, and [`Error::Unavailable`] when it takes too long.
     pub async fn bounded<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        match tokio::time::timeout(self.timeout, work).await {
+        // Dropped at the end of this block: when its connection is released, the trouble is known.
+        let mut work = pin!(work);
+        match tokio::time::timeout(self.timeout, work.as_mut()).await {
             Ok(result) => result,
-            Err(elapsed) => Err(Error::unavailable(anyhow::Error::new(elapsed).context("waiting for the database"))),
+            Err(elapsed) => {
+                self.troubled.store(true, Ordering::Relaxed);
+                Err(Error::unavailable(anyhow::Error::new(elapsed).context("waiting for the database")))
+            }
         }
     }
 
@@ -216,6 +239,19 @@ impl Database {
         .await
     }
 
+    /// The pools, each with its connections and with how many of them are idle.
+    pub fn pools(&self) -> Vec<(&'static str, usize, usize)> {
+        if self.writer.get_database_backend() == DbBackend::Postgres {
+            let pool = self.writer.get_postgres_connection_pool();
+            return vec![("all", pool.size() as usize, pool.num_idle())];
+        }
+        let pool = |name, pool: &DatabaseConnection| {
+            let pool = pool.get_sqlite_connection_pool();
+            (name, pool.size() as usize, pool.num_idle())
+        };
+        vec![pool("readers", &self.reader), pool("writer", &self.writer)]
+    }
+
     /// Inserts rows of an entity, leaves out those whose key is taken, and says how many were inserted.
     ///
     /// PostgreSQL gets all of them as one parameter, an array of JSON objects: one round trip, and a statement whose
@@ -233,8 +269,7 @@ impl Database {
         let backend = self.writer.get_database_backend();
         let table = E::default();
         let table = table.table_name();
-        let columns: Vec<Column> =
-            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
+        let columns = columns::<E>();
         let names = joined(&columns, |name, _| format!("\"{name}\""));
         if backend == DbBackend::Postgres {
             let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
@@ -263,9 +298,27 @@ impl Database {
 
     /// Rows of an entity as a table named `given`, taken from the parameter of this number: an array of JSON objects.
     pub fn given_rows<E: EntityTrait>(&self, parameter: usize) -> String {
-        let columns: Vec<Column> =
-            E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect();
-        self.given(parameter, &columns)
+        self.given(parameter, &columns::<E>())
+    }
+
+    /// These rows of an entity as a table named `given`, whose parameters are added to `values`. A row that is alone
+    /// comes value by value, which spares the database taking JSON apart; several are one JSON array.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when a row cannot be written as JSON.
+    pub fn bind_rows<E>(&self, rows: &[E::Model], values: &mut Vec<Value>) -> Result<String>
+    where
+        E: EntityTrait,
+        E::Model: Serialize,
+    {
+        let columns = columns::<E>();
+        if let [row] = rows {
+            let first = values.len() + 1;
+            values.extend(E::Column::iter().map(|column| row.get(column)));
+            return Ok(self.given_row(first, &columns));
+        }
+        values.push(serde_json::to_string(rows).context("writing rows as JSON")?.into());
+        Ok(self.given(values.len(), &columns))
     }
 
     /// Statements that write together or not at all, in one round trip where the database can; what the first one
@@ -295,51 +348,10 @@ impl Database {
         transaction.commit().await?;
         Ok(answer.unwrap_or_default())
     }
+}
 
-    /// What makes a statement lock the rows that it reads, in the order in which it reads them; nothing where there
-    /// is one writer at a time.
-    pub fn lock_clause(&self) -> &'static str {
-        if self.writer.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" }
-    }
-
-    /// A text as it is ordered: by code points, whatever the language of the database.
-    pub fn by_code_points(&self, column: impl IntoSimpleExpr) -> SimpleExpr {
-        let column = column.into_simple_expr();
-        match self.reader.get_database_backend() {
-            DbBackend::Postgres => Expr::cust_with_exprs("$1 COLLATE \"C\"", [column]),
-            _ => column,
-        }
-    }
-
-    /// That the JSON array in `column` has the text `value` among its items.
-    pub fn json_array_has(&self, column: impl IntoSimpleExpr, value: &str) -> SimpleExpr {
-        let column = column.into_simple_expr();
-        match self.reader.get_database_backend() {
-            DbBackend::Postgres => {
-                let wanted = serde_json::json!([value]);
-                Expr::cust_with_exprs("$1 @> $2", [column, Expr::val(wanted)])
-            }
-            _ => Expr::cust_with_exprs(
-                "EXISTS (SELECT 1 FROM json_each(?) AS item WHERE item.value = ?)",
-                [column, Expr::val(value)],
-            ),
-        }
-    }
-
-    /// That the JSON object in `column` has the text `value` under `key`.
-    pub fn json_object_has(&self, column: impl IntoSimpleExpr, key: &str, value: &str) -> SimpleExpr {
-        let column = column.into_simple_expr();
-        match self.reader.get_database_backend() {
-            DbBackend::Postgres => {
-                let wanted = serde_json::json!({ key: value });
-                Expr::cust_with_exprs("$1 @> $2", [column, Expr::val(wanted)])
-            }
-            _ => Expr::cust_with_exprs(
-                "EXISTS (SELECT 1 FROM json_each(?) AS item WHERE item.key = ? AND item.value = ?)",
-                [column, Expr::val(key), Expr::val(value)],
-            ),
-        }
-    }
+fn columns<E: EntityTrait>() -> Vec<Column<'static>> {
+    E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect()
 }
 
 /// That a connection works; an error when it does not, or not in time.

@@ -46,6 +46,16 @@ impl Database {
         format!("(SELECT {values} FROM (SELECT value FROM json_each(${parameter}) LIMIT -1) AS given) AS given")
     }
 
+    /// One row as a table named `given`, taken value by value from the parameters of this number and those after it.
+    pub fn given_row(&self, first: usize, columns: &[Column]) -> String {
+        let postgres = self.writer.get_database_backend() == DbBackend::Postgres;
+        let given = columns.iter().enumerate().map(|(place, (name, kind))| {
+            let cast = if postgres { format!("::{}", postgres_type(kind)) } else { String::new() };
+            format!("${}{cast} AS \"{name}\"", first + place)
+        });
+        format!("(SELECT {}) AS given", given.collect::<Vec<_>>().join(", "))
+    }
+
     /// That a column is one of the integers in a list, which is what [`Self::integers`] or [`Self::listed`] made.
     pub fn is_one_of(&self, column: &str, list: &str) -> String {
         if self.writer.get_database_backend() == DbBackend::Postgres {

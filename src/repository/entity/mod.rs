@@ -12,6 +12,7 @@ pub mod sample_block;
 pub mod segment;
 pub mod series;
 pub mod session;
+pub mod streamer_position;
 pub mod task;
 pub mod task_change;
 pub mod task_counter;

@@ -26,7 +26,7 @@ use chrono::{DateTime, Utc};
 use super::Database;
 
 /// What a message that nobody has settled has in `state`.
-const LIVE: i16 = 0;
+pub const LIVE: i16 = 0;
 /// An acked one, until it is removed in bulk.
 const ACKED: i16 = 1;
 /// A dead letter.

@@ -48,6 +48,14 @@ impl TaskRepository {
         self.database.bounded(async { Ok(query.all(self.database.reader()).await?) }).await
     }
 
+    /// How many tasks there are, of all workspaces.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count(&self) -> Result<u64> {
+        self.database.bounded(async { Ok(task::Entity::find().count(self.database.reader()).await?) }).await
+    }
+
     /// How many tasks are about a run.
     ///
     /// # Errors

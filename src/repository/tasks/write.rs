@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use sea_orm::Value;
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::TaskRepository;
@@ -22,21 +21,21 @@ impl TaskRepository {
     /// Those of the database.
     pub async fn insert(&self, workspace: Uuid, rows: Vec<task::Model>, changes: &[task_change::Model]) -> Result<i64> {
         let count = rows.len() as i64;
+        let mut values = vec![workspace.into(), count.into()];
         let counted = "INSERT INTO task_counters (workspace_id, last_id) VALUES ($1, $2) \
             ON CONFLICT (workspace_id) DO UPDATE SET last_id = task_counters.last_id + $2 RETURNING last_id";
-        let given = self.database.given_rows::<task::Entity>(3);
+        let given = self.database.bind_rows::<task::Entity>(&with_search(rows), &mut values)?;
         let inserted = format!(
             "INSERT INTO tasks (workspace_id, id, {FIELDS}) \
              SELECT given.workspace_id, counted.id - $2 + given.id, {FIELDS} FROM {given}, counted RETURNING id"
         );
-        let given = self.database.given_rows::<task_change::Entity>(4);
+        let given = self.database.bind_rows::<task_change::Entity>(changes, &mut values)?;
         let remembered = format!(
             "INSERT INTO task_changes (workspace_id, task_id, at, id, user_id, key_id, action, fields) \
              SELECT given.workspace_id, counted.id - $2 + given.task_id, at, given.id, user_id, key_id, action, fields \
              FROM {given}, counted RETURNING task_id"
         );
         let steps = [("counted", counted.to_owned()), ("inserted", inserted), ("remembered", remembered)];
-        let values = [workspace.into(), count.into(), json(&with_search(rows))?, json(changes)?];
         let last = self.database.bounded(self.database.chain(&steps, &values)).await?;
         let last = last.first().context("a counter that did not count")?;
         Ok(last - count + 1)
@@ -52,33 +51,27 @@ impl TaskRepository {
         rows: Vec<task::Model>,
         changes: &[task_change::Model],
     ) -> Result<Vec<i64>> {
-        let given = self.database.given_rows::<task::Entity>(2);
         let mut values = vec![workspace.into()];
-        let alone = match rows.as_slice() {
-            // Said once more as a plain value: the planner cannot know that `given` is one row, and may read them all.
-            [row] => Some(row.id),
-            _ => None,
-        };
-        values.extend([json(&with_search(rows))?, json(changes)?]);
-        values.extend(alone.map(Value::from));
-        let which = if alone.is_some() {
-            "AND tasks.id = $4".to_owned()
-        } else {
-            // Whoever changes several takes them in the same order, and nobody waits for each other in a ring.
-            let lock = self.database.lock_clause();
+        // Whoever changes several takes them in the same order, and nobody waits for each other in a ring.
+        let several = rows.len() > 1;
+        let given = self.database.bind_rows::<task::Entity>(&with_search(rows), &mut values)?;
+        let lock = self.database.lock_clause();
+        let in_order = if several {
             format!(
                 "AND tasks.id IN (SELECT locked.id FROM tasks AS locked WHERE locked.workspace_id = $1 \
                  AND locked.id IN (SELECT given.id FROM {given}) ORDER BY locked.id {lock})"
             )
+        } else {
+            String::new()
         };
         let touched = format!(
             "UPDATE tasks SET title = given.title, description = given.description, status = given.status, \
              assignee_id = given.assignee_id, run_id = given.run_id, search = given.search, \
              version = given.version, updated_at = given.updated_at FROM {given} \
-             WHERE tasks.workspace_id = $1 AND tasks.id = given.id AND tasks.version = given.version - 1 {which} \
+             WHERE tasks.workspace_id = $1 AND tasks.id = given.id AND tasks.version = given.version - 1 {in_order} \
              RETURNING tasks.id"
         );
-        let steps = [("touched", touched), ("remembered", self.remembered(3))];
+        let steps = [("touched", touched), ("remembered", self.remembered(changes, &mut values)?)];
         self.database.bounded(self.database.chain(&steps, &values)).await
     }
 
@@ -88,19 +81,20 @@ impl TaskRepository {
     /// Those of the database.
     pub async fn delete(&self, row: &task::Model, change: &task_change::Model) -> Result<bool> {
         let touched = "DELETE FROM tasks WHERE workspace_id = $1 AND id = $2 AND version = $3 RETURNING id";
-        let steps = [("touched", touched.to_owned()), ("remembered", self.remembered(4))];
-        let values = [row.workspace_id.into(), row.id.into(), row.version.into(), json(std::slice::from_ref(change))?];
+        let mut values = vec![row.workspace_id.into(), row.id.into(), row.version.into()];
+        let remembered = self.remembered(std::slice::from_ref(change), &mut values)?;
+        let steps = [("touched", touched.to_owned()), ("remembered", remembered)];
         Ok(!self.database.bounded(self.database.chain(&steps, &values)).await?.is_empty())
     }
 
-    /// Stores the changes in the parameter of this number, for the tasks that were touched.
-    fn remembered(&self, parameter: usize) -> String {
-        let given = self.database.given_rows::<task_change::Entity>(parameter);
-        format!(
+    /// Stores the changes of the tasks that were touched.
+    fn remembered(&self, changes: &[task_change::Model], values: &mut Vec<Value>) -> Result<String> {
+        let given = self.database.bind_rows::<task_change::Entity>(changes, values)?;
+        Ok(format!(
             "INSERT INTO task_changes (workspace_id, task_id, at, id, user_id, key_id, action, fields) \
              SELECT workspace_id, task_id, at, given.id, user_id, key_id, action, fields \
              FROM {given} WHERE task_id IN (SELECT id FROM touched) RETURNING task_id"
-        )
+        ))
     }
 }
 
@@ -110,8 +104,4 @@ pub(super) fn with_search(mut rows: Vec<task::Model>) -> Vec<task::Model> {
         row.search = searchable(row);
     }
     rows
-}
-
-fn json(rows: &[impl Serialize]) -> Result<Value> {
-    Ok(serde_json::to_string(rows).context("writing rows as JSON")?.into())
 }

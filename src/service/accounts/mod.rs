@@ -141,6 +141,11 @@ impl AccountService {
             workspaces: memberships.into_iter().map(Membership::from).collect(),
         })
     }
+
+    /// Password hashes that are computed or wait.
+    pub fn password_hashes(&self) -> usize {
+        self.passwords.in_hand()
+    }
 }
 
 fn normalised(email: &str) -> String {

@@ -14,6 +14,8 @@ pub struct Passwords {
     cost: u32,
     running: Arc<Semaphore>,
     queued: Arc<Semaphore>,
+    /// How many may be computed or wait.
+    places: usize,
     /// What is compared for a user who does not exist, so that the answer takes as long.
     decoy: Arc<str>,
 }
@@ -22,10 +24,12 @@ impl Passwords {
     /// With the cost and the bounds of the configuration.
     pub fn new(config: &AuthConfig) -> Result<Self> {
         let decoy = bcrypt::hash("nobody has this password", config.password_cost).context("hashing a password")?;
+        let places = (config.password_queue + config.password_concurrency) as usize;
         Ok(Self {
             cost: config.password_cost,
             running: Arc::new(Semaphore::new(config.password_concurrency as usize)),
-            queued: Arc::new(Semaphore::new((config.password_queue + config.password_concurrency) as usize)),
+            queued: Arc::new(Semaphore::new(places)),
+            places,
             decoy: decoy.into(),
         })
     }
@@ -49,6 +53,11 @@ impl Passwords {
             Ok(right.context("comparing a password")? && may_be_right)
         })
         .await
+    }
+
+    /// How many hashes are computed or wait.
+    pub fn in_hand(&self) -> usize {
+        self.places - self.queued.available_permits()
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T> {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::anyhow;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use super::rows::place;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 use crate::repository::entity::run;
 use crate::repository::runs::{NewSegment, Verdict};
 use crate::repository::{BlobKey, BlobStore, RunRepository};
@@ -51,9 +53,14 @@ pub struct Committer {
 
 impl Committer {
     /// The way in, and the task to be run, which ends after the last way in is gone and everything is stored.
-    pub fn new(runs: RunRepository, blobs: BlobStore) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub fn new(
+        runs: RunRepository,
+        blobs: BlobStore,
+        metrics: Metrics,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (door, arrivals) = mpsc::channel(DOOR);
-        let owner = Owner { runs, blobs, waiting: HashMap::new(), flushes: JoinSet::new(), of: HashMap::new() };
+        let owner =
+            Owner { runs, blobs, metrics, waiting: HashMap::new(), flushes: JoinSet::new(), of: HashMap::new() };
         (Self { door }, owner.run(arrivals))
     }
 
@@ -84,6 +91,7 @@ fn shared(error: &Arc<Error>) -> Error {
 struct Owner {
     runs: RunRepository,
     blobs: BlobStore,
+    metrics: Metrics,
     /// Who waits, by workspace; a workspace that is in here has a flush under way.
     waiting: HashMap<Uuid, Vec<Submission>>,
     flushes: JoinSet<()>,
@@ -145,13 +153,15 @@ impl Owner {
     }
 
     fn flush(&mut self, workspace: Uuid, submissions: Vec<Submission>) {
-        let flush = flush(self.runs.clone(), self.blobs.clone(), workspace, submissions);
+        let flush = flush(self.runs.clone(), self.blobs.clone(), self.metrics.clone(), workspace, submissions);
         let id = self.flushes.spawn(flush).id();
         self.of.insert(id, workspace);
     }
 }
 
-async fn flush(runs: RunRepository, blobs: BlobStore, workspace: Uuid, submissions: Vec<Submission>) {
+async fn flush(runs: RunRepository, blobs: BlobStore, metrics: Metrics, workspace: Uuid, submissions: Vec<Submission>) {
+    let started = Instant::now();
+    metrics.flush_requests.observe(submissions.len() as f64);
     let key = BlobKey { workspace, segment: Uuid::now_v7() };
     let (mut chunks, mut requests, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     let mut size = 0;
@@ -159,11 +169,14 @@ async fn flush(runs: RunRepository, blobs: BlobStore, workspace: Uuid, submissio
         let base = size;
         size += submission.size() as u64;
         chunks.extend(submission.body);
-        requests.push(submission.runs.into_iter().map(|run| place(run, key.segment, base)).collect());
+        requests.push(submission.runs.into_iter().map(|run| place(run, key.segment, base)).collect::<Vec<_>>());
         replies.push(submission.reply);
     }
+    let count = requests.iter().map(Vec::len).sum();
     match store(&runs, &blobs, NewSegment { key, size }, chunks, requests).await {
         Ok(verdicts) => {
+            metrics.flush_seconds.observe(started.elapsed().as_secs_f64());
+            metrics.wrote_segment(size, count);
             for (reply, verdict) in replies.into_iter().zip(verdicts) {
                 // Whoever has gone away does not hear that their runs are stored, and may send them again.
                 let _ = reply.send(Ok(verdict));

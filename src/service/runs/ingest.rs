@@ -75,6 +75,7 @@ impl RunService {
                 sink = Sink::Held { chunks: Vec::new(), size: 0 };
                 continue;
             }
+            self.metrics.ingest_bytes.inc_by(chunk.len() as u64);
             let chunk = self.budget.hold(chunk).await?;
             sink = self.keep(workspace, sink, chunk).await?;
         }
@@ -146,11 +147,13 @@ impl RunService {
         if now - key.made_at() > chrono::TimeDelta::from_std(self.limits.segment_grace.0 / 2).unwrap_or_default() {
             return Err(Error::unavailable(anyhow!("a body took longer than half of SEGMENT_GRACE to arrive")));
         }
-        let runs = runs.into_iter().map(|run| place(run, key.segment, 0)).collect();
+        let runs: Vec<run::Model> = runs.into_iter().map(|run| place(run, key.segment, 0)).collect();
         // The last bytes go to the disk while the rows are written, which are committed after them.
         let finishing = tokio::spawn(writer.finish());
         let durable = async { finishing.await.context("finishing a blob")?.map(drop) };
+        let (size, count) = (segment.size, runs.len());
         let verdicts = self.runs.insert(now, segment, vec![runs], durable).await?;
+        self.metrics.wrote_segment(size, count);
         verdicts.first().copied().ok_or_else(|| Error::Internal(anyhow!("an insert without a verdict")))
     }
 }

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::config::Limits;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 use crate::repository::{BlobStore, Cache, CacheKey, ProjectRepository, RunRepository, Stores, TaskRepository};
 use crate::service::accounts::Caller;
 use crate::service::time;
@@ -42,13 +43,14 @@ pub struct RunService {
     cache: Cache,
     projects: Projects,
     committer: Committer,
+    metrics: Metrics,
     budget: Budget,
     limits: Arc<Limits>,
 }
 
 impl RunService {
     /// Over these stores; small requests go through this committer.
-    pub fn new(stores: &Stores, committer: Committer, limits: &Limits, patience: Duration) -> Self {
+    pub fn new(stores: &Stores, committer: Committer, metrics: Metrics, limits: &Limits, patience: Duration) -> Self {
         Self {
             runs: RunRepository::new(stores.database.clone()),
             tasks: TaskRepository::new(stores.database.clone()),
@@ -56,6 +58,7 @@ impl RunService {
             cache: stores.cache.clone(),
             projects: Projects::new(ProjectRepository::new(stores.database.clone())),
             committer,
+            metrics,
             budget: Budget::new(limits.max_inflight_bytes.as_u64(), patience),
             limits: Arc::new(limits.clone()),
         }

@@ -6,7 +6,6 @@ use super::TaskService;
 use super::forms::TaskQuery;
 use super::vocabulary::{Meta, Task, TaskPage};
 use crate::error::{Error, Result};
-use crate::repository::CacheKey;
 use crate::repository::tasks::{Sort, SortColumn, TaskFilter};
 use crate::service::accounts::Caller;
 
@@ -47,12 +46,8 @@ impl TaskService {
     pub async fn list(&self, caller: &Caller, query: TaskQuery) -> Result<Bytes> {
         let wanted = Wanted::new(query)?;
         let owner = caller.workspace_id;
-        let Some(generation) = self.cache.generation(owner, LIST).await else {
-            return self.read_page(caller, &wanted).await;
-        };
-        let key = CacheKey::Page { owner, list: LIST, generation, query: format!("{wanted:?}") };
-        let page = self.cache.get_or_load(key, || async { self.read_page(caller, &wanted).await.map(Some) }).await?;
-        page.ok_or(Error::NotFound("page"))
+        let load = || self.read_page(caller, &wanted);
+        self.cache.get_page_or_load(owner, LIST, format!("{wanted:?}"), load).await
     }
 
     async fn read_page(&self, caller: &Caller, wanted: &Wanted) -> Result<Bytes> {

@@ -29,12 +29,19 @@ use crate::repository::entity::task;
 use crate::repository::{Cache, CacheKey, RunRepository, Stores, TaskRepository};
 use crate::service::accounts::Caller;
 
+/// Bytes of tasks that are kept for those who change them.
+const RECENT_BYTES: u64 = 2 * 1024 * 1024;
+
 /// The rules of tasks.
 #[derive(Debug, Clone)]
 pub struct TaskService {
     tasks: TaskRepository,
     runs: RunRepository,
     cache: Cache,
+    /// What tasks were when they were last written or read by this process, so that who changes one need not read it
+    /// first. It may be stale, and decides nothing: a change is made to the version that it was worked out from, or
+    /// worked out anew, and whatever is answered without a change is read from the database before.
+    recent: moka::future::Cache<(Uuid, i64), task::Model>,
     limits: Arc<Limits>,
     /// Where an import lies until all of it is there.
     folder: PathBuf,
@@ -56,6 +63,10 @@ impl TaskService {
             tasks: TaskRepository::new(stores.database.clone()),
             runs: RunRepository::new(stores.database.clone()),
             cache: stores.cache.clone(),
+            recent: moka::future::Cache::builder()
+                .weigher(|_, row: &task::Model| u32::try_from(size_of::<task::Model>() + room(row)).unwrap_or(u32::MAX))
+                .max_capacity(RECENT_BYTES)
+                .build(),
             limits: Arc::new(limits.clone()),
             folder,
         }
@@ -68,8 +79,9 @@ impl TaskService {
     pub async fn get(&self, caller: &Caller, id: i64, has: impl Fn(&str) -> bool + Send) -> Result<FoundTask> {
         let workspace = caller.workspace_id;
         let load = || async {
-            let row = self.tasks.find(workspace, id).await?;
-            row.map(|row| tagged(row).map(|(etag, body)| seal(&etag, &body))).transpose()
+            let Some(row) = self.tasks.find(workspace, id).await? else { return Ok(None) };
+            self.remember(&row).await;
+            tagged(row).map(|(etag, body)| Some(seal(&etag, &body)))
         };
         let cached = self.cache.get_or_load(CacheKey::Task { workspace, id }, load).await?;
         let (etag, body) = open(&cached.ok_or(Error::NotFound("task"))?)?;
@@ -77,10 +89,21 @@ impl TaskService {
         Ok(FoundTask { etag, body })
     }
 
+    /// Keeps the row for whoever changes the task next.
+    async fn remember(&self, row: &task::Model) {
+        // What is searched in is made anew with every change.
+        let row = task::Model { search: String::new(), ..row.clone() };
+        self.recent.insert((row.workspace_id, row.id), row).await;
+    }
+
     /// Forgets what is cached of these tasks and of every list; a writer does so after its commit and before it
     /// answers, also when it cannot know how the commit ended.
-    async fn forget(&self, workspace: Uuid, ids: impl IntoIterator<Item = i64>) {
-        let mut keys: Vec<CacheKey> = ids.into_iter().map(|id| CacheKey::Task { workspace, id }).collect();
+    async fn forget(&self, workspace: Uuid, ids: impl IntoIterator<Item = i64, IntoIter: Send>) {
+        let mut keys = Vec::new();
+        for id in ids {
+            self.recent.invalidate(&(workspace, id)).await;
+            keys.push(CacheKey::Task { workspace, id });
+        }
         keys.push(CacheKey::Generation { owner: workspace, list: list::LIST });
         self.cache.invalidate_many(keys).await;
     }
@@ -96,6 +119,11 @@ fn tagged(row: task::Model) -> Result<(String, Bytes)> {
     let version = row.version;
     let body = json(&TaskAnswer::new(row.into()))?;
     Ok((format!("{version:x}-{:016x}", xxh3_64(&body)), body))
+}
+
+/// Bytes that a row holds outside itself.
+fn room(row: &task::Model) -> usize {
+    row.title.len() + row.description.len() + row.status.len() + row.search.len()
 }
 
 fn json(value: &impl Serialize) -> Result<Bytes> {

@@ -116,7 +116,7 @@ impl Draft {
         }
     }
 
-    /// A new row of it.
+    /// A new row of it. Its version is larger than that of any task that had its id before.
     pub fn row(self, now: DateTime<Utc>, workspace: Uuid, id: i64) -> task::Model {
         task::Model {
             workspace_id: workspace,
@@ -126,7 +126,7 @@ impl Draft {
             status: self.status.as_str().to_owned(),
             assignee_id: self.assignee_id,
             run_id: self.run_id,
-            version: 1,
+            version: time::now().timestamp_micros(),
             search: String::new(),
             created_at: now,
             updated_at: now,

@@ -44,7 +44,9 @@ impl TaskService {
             let made = change(&caller, now, "created", None, Some(&row));
             let inserted = service.tasks.insert(workspace, vec![row.clone()], &[made]).await;
             service.forget(workspace, inserted.as_ref().ok().copied()).await;
-            found(task::Model { id: inserted?, ..row })
+            let row = task::Model { id: inserted?, ..row };
+            service.remember(&row).await;
+            found(row)
         })
         .await
     }
@@ -64,9 +66,9 @@ impl TaskService {
         caller.may_write()?;
         let (service, caller) = (self.clone(), *caller);
         to_the_end(async move {
-            let workspace = caller.workspace_id;
+            let mut guess = service.recent.get(&(caller.workspace_id, id)).await;
             for _ in 0..ATTEMPTS {
-                let before = service.seen(&caller, id, &seen).await?;
+                let (before, guessed) = service.basis(&caller, id, guess.take(), &seen).await?;
                 let was = Draft::from(&before);
                 let draft = match edit.clone() {
                     Edit::Put(put) => Draft::from(put),
@@ -74,6 +76,9 @@ impl TaskService {
                 };
                 draft.check()?;
                 if draft == was {
+                    if guessed {
+                        continue;
+                    }
                     return found(before);
                 }
                 if draft.run_id != was.run_id {
@@ -82,9 +87,10 @@ impl TaskService {
                 let now = time::now();
                 let after = draft.replacing(now, &before);
                 let changed = change(&caller, now, "updated", Some(&before), Some(&after));
-                let updated = service.tasks.update(workspace, vec![after.clone()], &[changed]).await;
-                service.forget(workspace, [id]).await;
+                let updated = service.tasks.update(caller.workspace_id, vec![after.clone()], &[changed]).await;
+                service.forget(caller.workspace_id, [id]).await;
                 if !updated?.is_empty() {
+                    service.remember(&after).await;
                     return found(after);
                 }
             }
@@ -107,8 +113,9 @@ impl TaskService {
         caller.may_write()?;
         let (service, caller) = (self.clone(), *caller);
         to_the_end(async move {
+            let mut guess = service.recent.get(&(caller.workspace_id, id)).await;
             for _ in 0..ATTEMPTS {
-                let before = service.seen(&caller, id, &seen).await?;
+                let (before, _) = service.basis(&caller, id, guess.take(), &seen).await?;
                 let gone = change(&caller, time::now(), "deleted", Some(&before), None);
                 let deleted = service.tasks.delete(&before, &gone).await;
                 service.forget(caller.workspace_id, [id]).await;
@@ -121,14 +128,26 @@ impl TaskService {
         .await
     }
 
-    /// The task as it is now, which the caller must have seen.
-    async fn seen(&self, caller: &Caller, id: i64, seen: &(impl Fn(&str) -> bool + Sync)) -> Result<task::Model> {
+    /// What a change is worked out from, which the caller must have seen: what the task is guessed to be, or what it
+    /// is now. Whether it is the guess.
+    async fn basis(
+        &self,
+        caller: &Caller,
+        id: i64,
+        guess: Option<task::Model>,
+        seen: &(impl Fn(&str) -> bool + Sync),
+    ) -> Result<(task::Model, bool)> {
+        if let Some(row) = guess
+            && seen(&tagged(row.clone())?.0)
+        {
+            return Ok((row, true));
+        }
         let Some(row) = self.tasks.find(caller.workspace_id, id).await? else {
             // An earlier delete may have died between the row and the cache.
             self.forget(caller.workspace_id, [id]).await;
             return Err(Error::NotFound("task"));
         };
-        if seen(&tagged(row.clone())?.0) { Ok(row) } else { Err(Error::Changed("task")) }
+        if seen(&tagged(row.clone())?.0) { Ok((row, false)) } else { Err(Error::Changed("task")) }
     }
 
     /// Those of these ids that are runs of the caller's workspace.
