@@ -11,6 +11,7 @@ mod ingest;
 mod memory;
 mod options;
 mod payload;
+mod queue;
 mod reads;
 mod report;
 mod s3;
@@ -66,6 +67,7 @@ async fn measure(options: &Options) -> Result<()> {
             Scenario::List => reads::list(options, &kinds, &mut report).await?,
             Scenario::Tasks => tasks::measure(options, &kinds, &mut report).await?,
             Scenario::Favorites => favorites::measure(options, &kinds, &mut report).await?,
+            Scenario::Queue => queue::measure(options, &kinds, &mut report).await?,
             Scenario::Telemetry => telemetry::measure(options, &kinds, &mut report).await?,
             Scenario::Memory => memory::peak(options, &kinds, &mut report).await?,
         }

@@ -14,7 +14,7 @@ pub struct Options {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub rounds: Option<u16>,
     /// Only these, separated by commas: start, 500x10, 50x100, 500x100, 50x1000, small, cached, uncached, list, tasks,
-    /// favorites, telemetry, memory.
+    /// favorites, queue, telemetry, memory.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Scenario>,
     /// A quick look: few rounds and requests; the numbers are not kept.
@@ -29,6 +29,9 @@ pub struct Options {
     /// The program that measures PostgreSQL alone.
     #[arg(long, env = "PGBENCH", default_value = "pgbench")]
     pub pgbench: PathBuf,
+    /// How long a transaction is held open beside the queue.
+    #[arg(long, default_value_t = 30)]
+    pub held_seconds: u64,
     /// What `cargo bench` says.
     #[arg(long, hide = true)]
     pub bench: bool,
@@ -68,6 +71,8 @@ pub enum Scenario {
     Tasks,
     /// Favorites, one by one and a million at once.
     Favorites,
+    /// The queue, with many consumers and an old transaction too.
+    Queue,
     /// Samples of GPUs, from the queue to an answer.
     Telemetry,
     /// Memory while four large bodies arrive.
@@ -79,7 +84,7 @@ impl Scenario {
         let mut all = vec![Self::Start];
         all.extend(Shape::ALL.map(Self::Ingest));
         all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Tasks, Self::Favorites]);
-        all.extend([Self::Telemetry, Self::Memory]);
+        all.extend([Self::Queue, Self::Telemetry, Self::Memory]);
         all
     }
 
@@ -93,6 +98,7 @@ impl Scenario {
             Self::List => "list".to_owned(),
             Self::Tasks => "tasks".to_owned(),
             Self::Favorites => "favorites".to_owned(),
+            Self::Queue => "queue".to_owned(),
             Self::Telemetry => "telemetry".to_owned(),
             Self::Memory => "memory".to_owned(),
         }

@@ -2,6 +2,7 @@
 
 mod dead;
 mod fencing;
+mod kills;
 mod leasing;
 mod publishing;
 mod refusals;
