@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{Client, Process, TestStores, until};
-use crate::telemetry::{DAY, entries, sample, time};
+use crate::telemetry::{DAY, app, collected, entries, sample, time};
 
 /// Messages, and samples in each.
 const MESSAGES: i64 = 300;
@@ -60,4 +60,31 @@ async fn a_collector_that_is_killed_again_and_again_stores_every_sample_once() {
     assert_eq!(values, (0..MESSAGES * SAMPLES).collect::<Vec<_>>());
     let counted = entries(&ada, "GPU-1", "step=1d&agg=count").await;
     assert_eq!(counted[0]["value"], MESSAGES * SAMPLES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn collectors_that_work_at_once_store_every_sample_once() {
+    let (app, ada) = app().await;
+    let others = [app.replica().await, app.replica().await];
+    let clients: Vec<Client> =
+        std::iter::once(ada.clone()).chain(others.iter().map(|other| ada.clone().at(other.address))).collect();
+    let messages: Vec<(Uuid, i64)> = (0..MESSAGES).map(|number| (Uuid::new_v4(), number)).collect();
+    let publishing = messages.chunks(4).enumerate().map(|(place, some)| {
+        let client = clients[place % clients.len()].clone();
+        async move {
+            // The same once more, as who had no answer does.
+            assert!(publish(&client, some).await && publish(&client, some).await);
+        }
+    });
+    futures_util::future::join_all(publishing).await;
+    collected(&ada).await;
+    for client in &clients {
+        let found = entries(client, "GPU-1", "limit=100000").await;
+        let values: Vec<i64> = found.iter().map(|entry| entry["value"].as_i64().unwrap()).collect();
+        assert_eq!(values, (0..MESSAGES * SAMPLES).collect::<Vec<_>>());
+        let counted = entries(client, "GPU-1", "step=1m&agg=count").await;
+        assert!(counted.len() == 100 && counted.iter().all(|entry| entry["value"] == 60));
+    }
+    let topic = ada.get("/api/v1/topics/telemetry").await.ok(200);
+    assert_eq!((&topic["acked"], &topic["dead"]), (&json!(MESSAGES), &json!(0)), "{topic}");
 }
