@@ -1,11 +1,11 @@
 //! Blocks of samples as they are read: in the order of their beginnings, with no more of them than is asked for.
 
-use sea_orm::sea_query::{Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use super::TelemetryRepository;
 use crate::error::Result;
-use crate::repository::entity::sample_block;
+use crate::repository::entity::{sample_block, series};
 
 /// No block is longer, so that one that reaches into a span of time begins at most this long before it.
 pub const LONGEST: i64 = 24 * 3600 * 1_000_000;
@@ -79,11 +79,15 @@ impl TelemetryRepository {
     }
 }
 
-/// The series that have blocks in a span of time.
-pub(super) fn series_between(from: i64, to: i64) -> SelectStatement {
+/// The blocks of a series that have to do with a span of time, for a condition on series.
+pub(super) fn between(from: i64, to: i64) -> SelectStatement {
     Query::select()
-        .column(sample_block::Column::SeriesId)
+        .expr(Expr::val(1))
         .from(sample_block::Entity)
+        .and_where(
+            Expr::col((sample_block::Entity, sample_block::Column::SeriesId))
+                .equals((series::Entity, series::Column::Id)),
+        )
         .and_where(sample_block::Column::StartAt.gte(from.saturating_sub(LONGEST)))
         .and_where(sample_block::Column::StartAt.lte(to))
         .and_where(sample_block::Column::EndAt.gte(from))

@@ -93,7 +93,7 @@ impl TelemetryRepository {
     ) -> Result<Vec<series::Model>> {
         let mut query = series::Entity::find()
             .filter(series::Column::WorkspaceId.eq(workspace))
-            .filter(series::Column::Id.in_subquery(super::blocks::series_between(from, to)));
+            .filter(Expr::exists(super::blocks::between(from, to)));
         if let Some(hostname) = hostname {
             query = query.filter(series::Column::Hostname.eq(hostname));
         }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::bucket::Aggregate;
-use super::read::{Buckets, Entry, SeriesReader, Span, entry, sample};
+use super::read::{Entry, SeriesReader, Span, sample};
 use super::render::{self, Parts};
+use super::steps::{Buckets, entry};
 use super::{TelemetryQuery, TelemetryService};
 use crate::error::{Error, Result};
 use crate::service::accounts::Caller;

@@ -10,6 +10,7 @@ mod points;
 mod read;
 mod render;
 mod runs;
+mod steps;
 mod upkeep;
 mod vocabulary;
 

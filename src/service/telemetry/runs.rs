@@ -1,21 +1,21 @@
 //! What the GPUs did while a run was under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::TelemetryService;
 use super::bucket::{Aggregate, Bucket};
-use super::read::{Buckets, SeriesReader, Span};
+use super::read::{SeriesReader, Span};
+use super::steps::Buckets;
 use super::vocabulary::{RunGpu, RunGpus, RunMetric, known};
 use crate::error::{Error, Result};
 use crate::repository::entity::series;
 use crate::service::accounts::Caller;
 
 /// Series that are read at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 64;
 
 impl TelemetryService {
     /// The GPUs of one host, or of all, during a run.
@@ -34,11 +34,21 @@ impl TelemetryService {
         let end_time = row.end_time.unwrap_or(now);
         let span = Span { from: row.start_time.timestamp_micros().max(0), to: end_time.timestamp_micros() };
         let found = self.telemetry.list_series_between(workspace, host, span.from, span.to).await?;
-        let read = stream::iter(found).map(|series| self.during(series, span));
-        let read: Vec<(series::Model, Option<Bucket>)> = read.buffered(AT_ONCE).try_collect().await?;
+        let mut buckets: HashMap<i64, Bucket> = HashMap::new();
+        for some in found.chunks(AT_ONCE) {
+            let ids: Vec<i64> = some.iter().map(|series| series.id).collect();
+            match Buckets::whole_of_many(&self.telemetry, &ids, span).await? {
+                Some(found) => buckets.extend(found),
+                None => {
+                    for series in ids {
+                        buckets.extend(self.during(series, span).await?.map(|bucket| (series, bucket)));
+                    }
+                }
+            }
+        }
         let mut gpus: BTreeMap<String, (series::Model, BTreeMap<String, Bucket>)> = BTreeMap::new();
-        for (series, bucket) in read {
-            let Some(bucket) = bucket else { continue };
+        for series in found {
+            let Some(bucket) = buckets.remove(&series.id) else { continue };
             let metric = series.metric_name.clone();
             let (_, metrics) = gpus.entry(series.gpu.clone()).or_insert_with(|| (series, BTreeMap::new()));
             metrics.entry(metric).or_insert_with(|| Bucket::empty(0)).join(&bucket);
@@ -53,11 +63,10 @@ impl TelemetryService {
         Ok(RunGpus { run_id: run, start_time: row.start_time, end_time, gpus: gpus.collect() })
     }
 
-    /// A series with all of its samples of a span of time, if it has any.
-    async fn during(&self, series: series::Model, span: Span) -> Result<(series::Model, Option<Bucket>)> {
-        let mut reader = SeriesReader::new(self.telemetry.clone(), series.id, span, u64::MAX);
-        let bucket = Buckets::whole(span).next(&mut reader).await?.pop();
-        Ok((series, bucket))
+    /// All of a series' samples of a span of time, if it has any.
+    async fn during(&self, series: i64, span: Span) -> Result<Option<Bucket>> {
+        let mut reader = SeriesReader::new(self.telemetry.clone(), series, span, u64::MAX);
+        Ok(Buckets::whole(span).next(&mut reader).await?.pop())
     }
 }
 
