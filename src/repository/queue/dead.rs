@@ -91,11 +91,11 @@ impl QueueRepository {
             which = format!("AND {}", self.database.is_one_of_ids("m.msg_uuid", "$5"));
         }
         let sql = format!(
-            "WITH some AS MATERIALIZED (SELECT rank, msg_uuid, slot FROM messages AS m WHERE m.topic_id = $1 AND {dead} \
+            "WITH chosen AS MATERIALIZED (SELECT rank, msg_uuid, slot FROM messages AS m WHERE m.topic_id = $1 AND {dead} \
              {which} ORDER BY rank, msg_uuid LIMIT $4 {skip}) \
              UPDATE messages SET state = {LIVE}, attempts = 0, visible_at = $3, created_at = $3, updated_at = $3, \
-             lease_id = NULL, leased_by = NULL, reason = NULL FROM some WHERE messages.topic_id = $1 \
-             AND messages.rank = some.rank AND messages.msg_uuid = some.msg_uuid AND messages.slot = some.slot",
+             lease_id = NULL, leased_by = NULL, reason = NULL FROM chosen WHERE messages.topic_id = $1 \
+             AND messages.rank = chosen.rank AND messages.msg_uuid = chosen.msg_uuid AND messages.slot = chosen.slot",
             dead = is_dead("m", "$2", "$3"),
             skip = self.database.skip_locked(),
         );

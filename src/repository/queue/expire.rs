@@ -46,11 +46,11 @@ impl QueueRepository {
         };
         let (rank, msg_uuid) = after.unwrap_or((i64::MIN, Uuid::nil()));
         let sql = format!(
-            "WITH some AS MATERIALIZED (SELECT rank, msg_uuid, slot FROM messages WHERE topic_id = $1 \
+            "WITH chosen AS MATERIALIZED (SELECT rank, msg_uuid, slot FROM messages WHERE topic_id = $1 \
              AND (rank, msg_uuid) >= ($4, $5) AND state IN ({LIVE}, {DEAD}) AND created_at <= $3 {free} \
              ORDER BY rank, msg_uuid LIMIT $6 {skip}) \
-             UPDATE messages SET state = {GONE}, updated_at = $2 FROM some WHERE messages.topic_id = $1 \
-             AND messages.rank = some.rank AND messages.msg_uuid = some.msg_uuid AND messages.slot = some.slot \
+             UPDATE messages SET state = {GONE}, updated_at = $2 FROM chosen WHERE messages.topic_id = $1 \
+             AND messages.rank = chosen.rank AND messages.msg_uuid = chosen.msg_uuid AND messages.slot = chosen.slot \
              RETURNING messages.rank, messages.msg_uuid",
             skip = self.database.skip_locked(),
         );

@@ -118,7 +118,7 @@ impl QueueRepository {
         );
         let same = |table: &str| {
             format!(
-                "{table}.topic_id = some.topic_id AND {table}.rank = some.rank AND {table}.msg_uuid = some.msg_uuid"
+                "{table}.topic_id = chosen.topic_id AND {table}.rank = chosen.rank AND {table}.msg_uuid = chosen.msg_uuid"
             )
         };
         // What was leased too often is marked on the way: it died when its last lease ended.
@@ -128,9 +128,9 @@ impl QueueRepository {
                 &format!("CASE WHEN state = {LIVE} AND visible_at <= $2 THEN visible_at ELSE updated_at END"),
             );
         let sql = format!(
-            "WITH some AS MATERIALIZED ({resting}), \
-             gone AS (DELETE FROM messages USING some WHERE messages.slot = $1 AND {of_message} RETURNING messages.*), \
-             bare AS (DELETE FROM message_payloads AS body USING some WHERE body.slot = $1 AND {of_payload} \
+            "WITH chosen AS MATERIALIZED ({resting}), \
+             gone AS (DELETE FROM messages USING chosen WHERE messages.slot = $1 AND {of_message} RETURNING messages.*), \
+             bare AS (DELETE FROM message_payloads AS body USING chosen WHERE body.slot = $1 AND {of_payload} \
              RETURNING body.*), \
              laid AS (INSERT INTO messages ({MESSAGE}, slot) SELECT {columns}, {REST} FROM gone RETURNING 1), \
              bodies AS (INSERT INTO message_payloads (topic_id, rank, msg_uuid, slot, payload) \

@@ -22,15 +22,18 @@ pub struct UpkeepPlan {
     pub stragglers: i64,
     /// Pause between two looks for what is too old.
     pub old_every: TimeDelta,
+    /// A slot in which a look took long is left alone for so many times as long.
+    pub patience: u32,
 }
 
 impl Default for UpkeepPlan {
     fn default() -> Self {
         Self {
             slot_rows: 50_000,
-            slot_age: TimeDelta::seconds(60),
+            slot_age: TimeDelta::seconds(15),
             stragglers: 1_000,
             old_every: TimeDelta::seconds(60),
+            patience: 20,
         }
     }
 }
@@ -41,8 +44,6 @@ const BUSY: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(5);
 /// Messages that one statement lets go.
 const CHUNK: u64 = 5_000;
-/// A look that took long is repeated after so many times as long.
-const PATIENCE: u32 = 20;
 
 /// What a process remembers of its upkeep; the next one starts anew.
 #[derive(Debug)]
@@ -158,7 +159,7 @@ impl Upkeep {
     /// Leaves a slot alone for a time in proportion to what the look at it took, so that the looks take a few percent
     /// of the time at most, however much lives in it.
     fn wait(&mut self, slot: i64, begun: std::time::Instant, now: DateTime<Utc>) {
-        let wait = TimeDelta::from_std(begun.elapsed() * PATIENCE).unwrap_or(TimeDelta::zero());
+        let wait = TimeDelta::from_std(begun.elapsed() * self.plan.patience).unwrap_or(TimeDelta::zero());
         if let Some(until) = usize::try_from(slot).ok().and_then(|place| self.not_before.get_mut(place)) {
             *until = now + wait;
         }

@@ -8,6 +8,7 @@ use runyard::repository::QueueRepository;
 use runyard::repository::queue::{NewMessage, Settlement, Taker};
 use runyard::service::QueueService;
 use runyard::service::queue::Wish;
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::support::TestApp;
@@ -96,4 +97,11 @@ async fn a_consumer_who_waits_gets_what_is_published_then() {
     };
     service.close();
     assert!(last.await.unwrap().unwrap().messages.is_empty());
+}
+
+/// In how many seconds from its last change the one message that there is can be had.
+pub async fn visible_in(stores: &runyard::repository::Stores) -> f64 {
+    let statement = stores.database.statement("SELECT visible_at - updated_at AS wait FROM messages", []);
+    let row = stores.database.reader().query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get::<i64>("", "wait").unwrap() as f64 / 1e6
 }

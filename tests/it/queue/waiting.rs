@@ -1,0 +1,88 @@
+//! Long polls: who waits is answered as soon as there is something, and never holds up the server's end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::{app, counts, lease_with, message, payloads, publish};
+use crate::support::{Client, until};
+
+/// Somebody who waits for a message.
+fn waiting(client: &Client, consumer: &str, seconds: u64) -> JoinHandle<(Value, Duration)> {
+    let (client, request) = (client.clone(), json!({"consumer_id": consumer, "wait_seconds": seconds}));
+    tokio::spawn(async move {
+        let begun = Instant::now();
+        let lease = lease_with(&client, "t", &request).await;
+        (lease, begun.elapsed())
+    })
+}
+
+#[tokio::test]
+async fn who_waits_gets_what_is_published_then() {
+    let (_app, ada) = app().await;
+    let consumers: Vec<_> = (0..5).map(|n| waiting(&ada, &n.to_string(), 20)).collect();
+    until("somebody waits", async || ada.get("/api/v1/topics/t").await.status == 200).await;
+    let messages: Vec<_> = (0..5).map(message).collect();
+    for message in &messages {
+        publish(&ada, "t", std::slice::from_ref(message)).await;
+    }
+    let mut got = Vec::new();
+    for consumer in consumers {
+        got.extend(payloads(&consumer.await.unwrap().0));
+    }
+    got.sort_by_key(|payload| payload.as_i64());
+    assert_eq!(got, (0..5).map(|n| json!(n)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn who_waits_for_nothing_is_told_so_when_the_time_is_over() {
+    let (_app, ada) = app().await;
+    let (lease, took) = waiting(&ada, "c", 1).await.unwrap();
+    assert_eq!(lease, json!({"lease_id": null, "lease_until": null, "messages": []}));
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_wait_is_answered_at_once_while_others_do() {
+    let (_app, ada) = app().await;
+    let patient = waiting(&ada, "patient", 20);
+    until("somebody waits", async || ada.get("/api/v1/topics/t").await.status == 200).await;
+    let hasty = waiting(&ada, "hasty", 0).await.unwrap().0;
+    assert_eq!(payloads(&hasty), Vec::<Value>::new());
+    assert!(!patient.is_finished());
+    publish(&ada, "t", &[message("x")]).await;
+    assert_eq!(payloads(&patient.await.unwrap().0), [json!("x")]);
+}
+
+#[tokio::test]
+async fn a_consumer_who_goes_away_takes_no_message_with_it() {
+    let (_app, ada) = app().await;
+    let gone: Vec<_> = (0..3).map(|n| waiting(&ada, &n.to_string(), 20)).collect();
+    until("somebody waits", async || ada.get("/api/v1/topics/t").await.status == 200).await;
+    for consumer in gone {
+        consumer.abort();
+        let _ = consumer.await;
+    }
+    publish(&ada, "t", &[message("x")]).await;
+    // Within its lease nobody else would have it, if it were with one who went away.
+    until("it is with somebody who is there", async || {
+        let (lease, _) = waiting(&ada, "here", 0).await.unwrap();
+        payloads(&lease) == [json!("x")]
+    })
+    .await;
+    assert_eq!(counts(&ada, "t").await, [0, 0, 1, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answers_who_waits_at_once() {
+    let (app, ada) = app().await;
+    let consumers: Vec<_> = (0..3).map(|n| waiting(&ada, &n.to_string(), 20)).collect();
+    until("somebody waits", async || ada.get("/api/v1/topics/t").await.status == 200).await;
+    app.stop().await;
+    for consumer in consumers {
+        let (lease, took) = consumer.await.unwrap();
+        assert_eq!(payloads(&lease), Vec::<Value>::new());
+        assert!(took < Duration::from_secs(20), "{took:?}");
+    }
+}
