@@ -132,6 +132,9 @@ async fn a_file_may_be_missing_or_without_a_header_and_come_later() {
     let path = app.stores.folder().join("dcgm.csv");
     let arguments = streamer(path.to_str().unwrap(), &[]);
     let streamer = Process::start(app.stores.clone(), &strs(&arguments)).await;
+    let health = streamer.client().get("/healthz").await.ok(200);
+    assert_eq!(health, json!({"status": "ok", "service": "streamer"}));
+    assert_eq!(streamer.client().get("/readyz").await.ok(200)["status"], "ok");
     until("it says that there is none", async || streamer.log().contains("No such file")).await;
     fs::write(&path, "a,b\n1,2\n").unwrap();
     until("it says what is wrong", async || streamer.log().contains("no column metric_name")).await;

@@ -1,7 +1,8 @@
 //! Streamers and collectors are killed again and again, and what is stored is what was published: no sample more, none
 //! fewer.
 //!
-//! `KILL_ROUNDS` says how often (4), `KILL_SEED` which dice are thrown (1).
+//! `KILL_ROUNDS` says how often (4), `KILL_SEED` which dice are thrown (1), `KILL_PAIRS` how many streamers and
+//! collectors there are (2 each); they read the file that `TEST_DCGM_CSV` names, or a made-up one.
 
 use std::collections::HashMap;
 
@@ -18,6 +19,7 @@ fn setting(name: &str, default: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_many_samples_are_stored_as_were_published_whoever_is_killed() {
     let (rounds, seed) = (setting("KILL_ROUNDS", 4), setting("KILL_SEED", 1));
+    let pairs = usize::try_from(setting("KILL_PAIRS", 2)).unwrap();
     let mut rng = StdRng::seed_from_u64(seed);
     let app = TestApp::with(&[QUEUE]).await;
     let ada = app.user("ada").await;
@@ -25,26 +27,27 @@ async fn as_many_samples_are_stored_as_were_published_whoever_is_killed() {
     // What a killed collector had comes back soon, and is not given up for it.
     let settings = json!({"lease_seconds": 2, "max_attempts": 1_000});
     ada.call("PUT", "/api/v1/topics/telemetry", &settings).await.ok(200);
-    let path = file(&app.stores, 60, None);
+    let path = std::env::var("TEST_DCGM_CSV").map_or_else(|_| file(&app.stores, 60, None), PathBuf::from);
     let source = path.to_str().unwrap();
     let streamer = streamer(source, &["--streamer-max-ready=20"]);
     let collector = ["--roles=collector", "--collect-interval=200ms"];
     let mut processes = Vec::new();
-    for arguments in [strs(&streamer), strs(&streamer), collector.to_vec(), collector.to_vec()] {
+    for number in 0..2 * pairs {
+        let arguments = if number < pairs { strs(&streamer) } else { collector.to_vec() };
         processes.push(Process::start(app.stores.clone(), &arguments).await);
     }
     let mut published = 0;
     for _ in 0..rounds {
         let more = published + rng.random_range(600..6_000);
         until("more is published", async || position(&app.stores, &ada, source).await.published >= more).await;
-        let victims = [rng.random_range(0..2), rng.random_range(2..4)];
+        let victims = [rng.random_range(0..pairs), rng.random_range(pairs..2 * pairs)];
         victims.iter().for_each(|victim| processes[*victim].kill());
         published = position(&app.stores, &ada, source).await.published;
         for victim in victims {
             processes[victim].restart().await;
         }
     }
-    for streamer in &mut processes[..2] {
+    for streamer in &mut processes[..pairs] {
         streamer.terminate();
         assert!(streamer.ended().await.success());
     }
