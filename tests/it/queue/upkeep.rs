@@ -18,7 +18,7 @@ use crate::support::{Client, TestApp, until};
 
 /// A server without upkeep of its own, and an upkeep that is in a hurry.
 struct Lab {
-    app: TestApp,
+    _app: TestApp,
     ada: Client,
     queue: QueueRepository,
     upkeep: Upkeep,
