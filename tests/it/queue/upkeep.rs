@@ -18,7 +18,7 @@ use crate::support::{Client, TestApp, until};
 
 /// A server without upkeep of its own, and an upkeep that is in a hurry.
 struct Lab {
-    app: TestApp,
+    _app: TestApp,
     ada: Client,
     queue: QueueRepository,
     upkeep: Upkeep,
@@ -33,7 +33,7 @@ impl Lab {
         let queue = QueueRepository::new(app.stores.open().await.database);
         let (service, _) = QueueService::new(queue.clone(), &app.config().limits);
         let upkeep = service.upkeep(plan);
-        Self { app, ada, queue, upkeep, looked: Utc::now() }
+        Self { _app: app, ada, queue, upkeep, looked: Utc::now() }
     }
 
     /// Some steps, each at a time of its own, so long from now.
