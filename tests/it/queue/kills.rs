@@ -25,6 +25,7 @@ use crate::support::{Client, Process, TestStores};
 const PUBLISHERS: usize = 8;
 const CONSUMERS: usize = 8;
 const BATCH: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What publishers and consumers tell of, as they see it.
 #[derive(Debug)]
@@ -65,7 +66,9 @@ impl Worker {
         let servers = self.servers.borrow().clone();
         let client = self.client.clone().at(servers[self.turn % servers.len()]);
         let answered = async {
-            let response = client.request(Method::POST, path).body(body.to_string()).send().await.ok()?;
+            // The port of a server that was killed may be anybody's by now, who need not answer at all.
+            let request = client.request(Method::POST, path).timeout(PATIENCE).body(body.to_string());
+            let response = request.send().await.ok()?;
             let status = response.status().as_u16();
             Some((status, response.json::<Value>().await.ok()?))
         };
