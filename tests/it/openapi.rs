@@ -141,6 +141,15 @@ async fn the_examples_of_the_forms_are_taken_as_they_stand() {
     ada.call("PUT", "/api/tasks/1", &example("PutTaskRequest")).await.ok(200);
     ada.call("PATCH", "/api/tasks/1", &example("PatchTaskRequest")).await.ok(200);
     ada.call("PATCH", "/api/tasks/bulk", &example("BulkStatusRequest")).await.ok(200);
+    ada.call("PUT", "/api/v1/topics/mail", &example("TopicRequest")).await.ok(200);
+    for (what, status) in [("ack", "AckRequest"), ("nack", "NackRequest"), ("extend", "ExtendRequest")] {
+        ada.post("/api/v1/topics/mail/messages", &example("PublishRequest")).await.ok(200);
+        let lease = ada.post("/api/v1/topics/mail/leases", &example("LeaseRequest")).await.ok(200);
+        let lease = lease["lease_id"].as_str().unwrap_or("00000000-0000-4000-8000-000000000000").to_owned();
+        let said = ada.post(&format!("/api/v1/leases/{lease}/{what}"), &example(status)).await;
+        assert!([200, 404].contains(&said.status), "{}", said.text());
+    }
+    ada.post("/api/v1/topics/mail/redrive", &example("RedriveRequest")).await.ok(200);
     // Well formed, but nobody's.
     ada.anonymous().post("/token", &example("RefreshRequest")).await.problem(401);
 }

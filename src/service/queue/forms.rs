@@ -35,6 +35,7 @@ const MAX_DEPTH: usize = 256;
 
 /// Messages to be published.
 #[derive(Debug, Clone, Object)]
+#[oai(example)]
 pub struct PublishRequest {
     /// 1 to 1,000.
     pub messages: Vec<PublishedMessage>,
@@ -73,6 +74,7 @@ struct MessageForm<'a> {
 /// A wish for messages.
 #[derive(Debug, Clone, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct LeaseRequest {
     /// What the consumer calls itself, 1 to 128 bytes.
     pub consumer_id: String,
@@ -87,6 +89,7 @@ pub struct LeaseRequest {
 /// Which messages of a lease.
 #[derive(Debug, Clone, Default, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct AckRequest {
     /// 1 to 1,000 of the lease's messages; all that it still holds when missing.
     pub msg_uuids: Option<Vec<Uuid>>,
@@ -95,6 +98,7 @@ pub struct AckRequest {
 /// Which messages of a lease are given back.
 #[derive(Debug, Clone, Default, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct NackRequest {
     /// 1 to 1,000 of the lease's messages; all that it still holds when missing.
     pub msg_uuids: Option<Vec<Uuid>>,
@@ -106,6 +110,7 @@ pub struct NackRequest {
 /// Which messages of a lease are kept for longer.
 #[derive(Debug, Clone, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct ExtendRequest {
     /// 1 to 1,000 of the lease's messages; all that it still holds when missing.
     pub msg_uuids: Option<Vec<Uuid>>,
@@ -116,6 +121,7 @@ pub struct ExtendRequest {
 /// Which dead letters.
 #[derive(Debug, Clone, Default, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct RedriveRequest {
     /// 1 to 1,000 of them; all when missing.
     pub msg_uuids: Option<Vec<Uuid>>,
@@ -124,6 +130,7 @@ pub struct RedriveRequest {
 /// Settings of a topic; what is missing stays as it is.
 #[derive(Debug, Clone, Default, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[oai(example)]
 pub struct TopicRequest {
     /// How long a lease is that does not say, 1 to 43,200; 30 at first.
     pub lease_seconds: Option<i64>,

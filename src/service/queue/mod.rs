@@ -2,6 +2,7 @@
 
 mod announcer;
 mod claimer;
+mod examples;
 mod forms;
 mod leases;
 mod topics;

@@ -33,7 +33,7 @@ impl Lab {
         let queue = QueueRepository::new(app.stores.open().await.database);
         let (service, _) = QueueService::new(queue.clone(), &app.config().limits);
         let upkeep = service.upkeep(plan);
-        Self { app, ada, queue, upkeep, looked: Utc::now() }
+        Self { _app: app, ada, queue, upkeep, looked: Utc::now() }
     }
 
     /// Some steps, each at a time of its own, so long from now.
