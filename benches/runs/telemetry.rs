@@ -18,10 +18,10 @@ use crate::stores::Kind;
 /// GPUs and metrics of the fleet, each measured once a second.
 const GPUS: usize = 247;
 const METRICS: usize = 10;
-/// Samples in a message.
-const SAMPLES: usize = 500;
+/// Samples in a message, which with all their labels are well below what a payload may be.
+const SAMPLES: usize = 250;
 /// Messages in a request, and requests under way.
-const MESSAGES: usize = 4;
+const MESSAGES: usize = 8;
 const PUBLISHERS: usize = 4;
 /// Samples of a round.
 const ROUND: usize = 600_000;
