@@ -245,7 +245,7 @@ fn time(second: i64) -> String {
 
 fn names(index: usize, metric_index: usize) -> (String, String) {
     let (gpu, metric) = (gpu(index), metric(metric_index));
-    let (number, host) = (index % 8, format!("mtv5-dgx1-hgpu-{:03}", index / 8));
+    let (number, host) = (index % 8, format!("gpu-host-{:03}", index / 8));
     let labels = format!(
         "DCGM_FI_DRIVER_VERSION=\\\"535.129.03\\\",Hostname=\\\"{host}\\\",UUID=\\\"{gpu}\\\",\
          __name__=\\\"{metric}\\\",device=\\\"nvidia{number}\\\",gpu=\\\"{number}\\\",instance=\\\"{host}:9400\\\",\
