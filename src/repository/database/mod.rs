@@ -82,7 +82,12 @@ impl Database {
                     .acquire_timeout(timeout)
                     .connect_lazy(true)
                     .sqlx_logging(false)
-                    .map_sqlx_postgres_opts(move |options| options.options([("statement_timeout", limit.as_str())]))
+                    .map_sqlx_postgres_opts(move |options| {
+                        // Which index serves a statement is decided by its text, not by its values; and to plan one
+                        // on the queue's partitions anew takes longer than to run it.
+                        let plans = ("plan_cache_mode", "force_generic_plan");
+                        options.options([("statement_timeout", limit.as_str()), plans])
+                    })
                     .map_sqlx_postgres_pool_opts(move |options| {
                         let released = Arc::clone(&released);
                         options
