@@ -87,7 +87,7 @@ async fn a_purge_takes_everything_that_is_not_acked() {
     let (_app, ada) = app().await;
     deaths(&ada, "t", &[json!("dead")]).await;
     let kept = message("acked");
-    publish(&ada, "t", &[kept.clone()]).await;
+    publish(&ada, "t", std::slice::from_ref(&kept)).await;
     ack(&ada, &lease(&ada, "t", 1).await).await;
     publish(&ada, "t", &[message("held"), message("ready")]).await;
     let held = lease(&ada, "t", 1).await;

@@ -36,7 +36,7 @@ async fn a_payload_comes_back_byte_for_byte() {
 async fn a_message_is_a_duplicate_within_the_window_whether_it_was_acked_or_not() {
     let (_app, ada) = app().await;
     let (first, second) = (message(1), message(2));
-    publish(&ada, "t", &[first.clone()]).await;
+    publish(&ada, "t", std::slice::from_ref(&first)).await;
     // Twice in one request, too.
     let mixed = json!({"messages": [first, second, second]});
     assert_eq!(ada.post(MESSAGES, &mixed).await.ok(200), json!({"accepted": 1, "duplicates": 2}));

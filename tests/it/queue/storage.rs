@@ -63,7 +63,8 @@ async fn a_message_goes_from_publish_to_ack() {
     assert_eq!(settle(first, workspace, Settlement::Nack(None), 40).await.unwrap(), 1);
     assert!(matches!(settle(first, workspace, Settlement::Ack, 40).await, Err(Error::Conflict(_))));
     let later = taker(9);
-    let claimed = queue.claim(&topic, &[later.clone()], i64::MIN, now + TimeDelta::seconds(42)).await.unwrap();
+    let claimed =
+        queue.claim(&topic, std::slice::from_ref(&later), i64::MIN, now + TimeDelta::seconds(42)).await.unwrap();
     assert_eq!(
         claimed.messages.iter().map(|(_, m)| (m.msg_uuid, m.attempts)).collect::<Vec<_>>(),
         [(messages[3].msg_uuid, 2)]

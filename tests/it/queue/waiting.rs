@@ -31,7 +31,7 @@ async fn who_waits_gets_what_is_published_then() {
     for consumer in consumers {
         got.extend(payloads(&consumer.await.unwrap().0));
     }
-    got.sort_by_key(|payload| payload.as_i64());
+    got.sort_by_key(serde_json::Value::as_i64);
     assert_eq!(got, (0..5).map(|n| json!(n)).collect::<Vec<_>>());
 }
 
