@@ -45,6 +45,8 @@ impl TelemetryApi {
     }
 
     /// Read a GPU
+    ///
+    /// As its latest sample describes it. A GPU of which nothing was stored is not found.
     #[oai(path = "/api/v1/gpus/:id", method = "get", operation_id = "get_gpu")]
     async fn get(
         &self,

@@ -38,7 +38,7 @@ const SUSPECT: i32 = 2;
 const BATCHES: u32 = 4;
 /// Series that are remembered.
 const MOST_KNOWN: usize = 500_000;
-/// Wait between two looks for a workspace while there is none.
+/// Wait between two looks for a workspace and its topic while there is none.
 const UNKNOWN: Duration = Duration::from_millis(500);
 /// Longest wait between two looks for samples that have expired.
 const EXPIRY: Duration = Duration::from_secs(60);
@@ -97,7 +97,7 @@ impl Collector {
         }
     }
 
-    /// Where the messages are; there is no workspace before somebody signs up.
+    /// Where the messages are, once somebody has signed up and published.
     async fn topic(&mut self) -> Result<Option<(Uuid, Topic)>> {
         if let Some(workspace) = self.workspace {
             return Ok(Some((workspace, self.queue.topic(workspace, TOPIC).await?)));
@@ -109,7 +109,8 @@ impl Collector {
                 None => return Ok(None),
             },
         };
-        let topic = self.queue.topic(workspace, TOPIC).await?;
+        // The first who publishes makes the topic: somebody who never does should not find one.
+        let Some(topic) = self.rows.find_topic(workspace, TOPIC).await? else { return Ok(None) };
         self.queue.ring(&topic, &self.bell);
         self.workspace = Some(workspace);
         Ok(Some((workspace, topic)))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::document::{Operation, operations};
-use crate::support::{Client, TestApp, run};
+use crate::support::{Client, TestApp, run, until};
 
 async fn documented(app: &TestApp) -> Vec<Operation> {
     operations(&app.client().get("/openapi.json").await.ok(200))
@@ -58,6 +58,7 @@ struct Belongings {
     task: String,
     topic: String,
     lease: String,
+    gpu: String,
 }
 
 impl Belongings {
@@ -81,7 +82,11 @@ impl Belongings {
         let wish = json!({"consumer_id": "hers", "lease_seconds": 3600});
         let lease = owner.post(&format!("/api/v1/topics/{topic}/leases"), &wish).await.ok(200);
         let lease = lease["lease_id"].as_str().unwrap().to_owned();
-        Self { run, favorite, trace, key, user: owner.user_id.clone(), task: number.to_string(), topic, lease }
+        let gpu = format!("GPU-{}", Uuid::new_v4());
+        let sample = json!({"timestamp": "2026-01-31T12:00:00Z", "metric_name": "TEMP", "uuid": gpu, "value": 41});
+        let message = json!({"messages": [{"msg_uuid": Uuid::new_v4(), "payload": sample}]});
+        owner.post("/api/v1/topics/telemetry/messages", &message).await.ok(200);
+        Self { run, favorite, trace, key, user: owner.user_id.clone(), task: number.to_string(), topic, lease, gpu }
     }
 
     /// The id that a parameter of this path means.
@@ -93,6 +98,7 @@ impl Belongings {
             (Some("keys"), "id") => &self.key,
             (Some("members"), "user_id") => &self.user,
             (Some("tasks"), "id") => &self.task,
+            (Some("v1"), "id") => &self.gpu,
             (Some("v1"), "topic") => &self.topic,
             (Some("v1"), "lease_id") => &self.lease,
             _ => panic!("say here which thing {{{parameter}}} of {path} names, so that strangers are kept from it"),
@@ -100,8 +106,9 @@ impl Belongings {
         id.clone()
     }
 
-    fn all(&self) -> [&str; 8] {
-        [&self.run, &self.favorite, &self.trace, &self.key, &self.user, &self.task, &self.topic, &self.lease]
+    fn all(&self) -> [&str; 9] {
+        let Self { run, favorite, trace, key, user, task, topic, lease, gpu } = self;
+        [run, favorite, trace, key, user, task, topic, lease, gpu]
     }
 
     /// Everything, as its owner sees it.
@@ -146,6 +153,8 @@ async fn what_belongs_to_another_workspace_is_not_found_and_stays_as_it_is() {
     let app = TestApp::spawn().await;
     let (ada, eve) = (app.user("ada").await, app.user("eve").await);
     let belongings = Belongings::of(&ada).await;
+    let gpu = format!("/api/v1/gpus/{}", belongings.gpu);
+    until("the sample is stored", async || ada.get(&gpu).await.status == 200).await;
     let before = belongings.as_seen_by(&ada).await;
     let intruder = eve.clone().with("x-workspace-id", &ada.workspace_id);
     let key = eve.post("/api/keys", &json!({"name": "ci"})).await.ok(201);
