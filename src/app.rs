@@ -13,13 +13,16 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, Gate, OperatorSecret};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
+use crate::logging::LogControl;
 use crate::repository::{AccountRepository, BlobStore, Cache, Database, RunRepository, SegmentRepository, Stores};
 use crate::service::accounts::{JwtSecret, OldSessions};
 use crate::service::roles::{Worker, work};
 use crate::service::runs::Committer;
 use crate::service::{
-    AccountService, FavoriteService, HealthService, RateLimits, RunService, SegmentService, Services, TaskService,
+    AccountService, FavoriteService, HealthService, ProfilingService, RateLimits, RunService, SegmentService, Services,
+    TaskService,
 };
+use crate::watch::Watch;
 
 /// A server that has its port and everything behind it, and does not answer yet.
 pub struct App {
@@ -27,11 +30,14 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     built: Built,
+    log: Option<LogControl>,
 }
 
 /// What a configuration makes.
 #[derive(Debug)]
 pub struct Built {
+    /// Watches the tasks.
+    pub watch: Watch,
     /// The services.
     pub services: Services,
     /// The collector of segments.
@@ -112,7 +118,10 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
         }
     };
     let accounts = AccountRepository::new(stores.database.clone());
-    let (committer, committing) = Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone());
+    let (watch, watching) = Watch::new();
+    tokio::spawn(watching);
+    let (committer, committing) =
+        Committer::new(RunRepository::new(stores.database.clone()), stores.blobs.clone(), watch.clone());
     let segments = SegmentRepository::new(stores.database.clone());
     Ok(Built {
         sessions: OldSessions::new(accounts.clone()),
@@ -122,10 +131,12 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
             runs: RunService::new(stores, committer, &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             health: HealthService::new(stores.clone(), config.service()),
+            profiling: ProfilingService::new(watch.clone()),
             rates: RateLimits::new(&config.limits),
         },
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
-        committing: tokio::spawn(committing),
+        committing: tokio::spawn(watch.watched("committer", committing)),
+        watch,
     })
 }
 
@@ -147,7 +158,12 @@ impl App {
             format!("taking {}:{}; is it in use? choose another with PORT", config.host, config.port)
         })?;
         let address = listener.local_addr().context("asking for the address")?;
-        Ok(Self { config, listener, address, built })
+        Ok(Self { config, listener, address, built, log: None })
+    }
+
+    /// With this log, whose level the operator may change.
+    pub fn with_log(self, log: LogControl) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// Where it listens.
@@ -157,9 +173,9 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { services, segments, sessions, committing } = self.built;
+        let Built { watch, services, segments, sessions, committing } = self.built;
         let shutdown = CancellationToken::new();
-        let mut workers = Workers { running: JoinSet::new(), shutdown: shutdown.clone() };
+        let mut workers = Workers { running: JoinSet::new(), watch: watch.clone(), shutdown: shutdown.clone() };
         let serves = self.config.roles().contains(&Role::Api);
         if serves {
             workers.start(segments, Arc::default());
@@ -170,10 +186,11 @@ impl App {
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
             limits: self.config.limits.clone(),
             operator: OperatorSecret::of(&self.config.auth),
+            log: self.log,
         };
         let patience = self.config.shutdown_timeout.0;
         let routes = if serves { api::routes(gate) } else { api::probes(gate) };
-        api::serve(self.listener, routes, &self.config.limits, patience, stop).await;
+        api::serve(self.listener, routes, &self.config.limits, patience, &watch, stop).await;
         shutdown.cancel();
         let rest = async { tokio::join!(workers.running.join_all(), committing) };
         if tokio::time::timeout(patience, rest).await.is_err() {
@@ -185,12 +202,14 @@ impl App {
 /// What works in the background of this process.
 struct Workers {
     running: JoinSet<()>,
+    watch: Watch,
     shutdown: CancellationToken,
 }
 
 impl Workers {
-    fn start(&mut self, worker: impl Worker, bell: Arc<Notify>) {
-        self.running.spawn(work(worker, bell, self.shutdown.clone()));
+    fn start<W: Worker>(&mut self, worker: W, bell: Arc<Notify>) {
+        let working = work(worker, bell, self.shutdown.clone());
+        self.running.spawn(self.watch.watched(W::NAME, working));
     }
 }
 

@@ -7,6 +7,7 @@ pub mod app;
 pub mod config;
 pub mod error;
 pub mod logging;
+pub mod watch;
 
 pub mod api;
 pub mod service;

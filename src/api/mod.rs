@@ -13,11 +13,13 @@ mod json;
 mod ndjson;
 mod operator;
 mod paths;
+mod profiling;
 pub mod public;
 mod runs;
 mod security;
 mod streaming;
 mod tasks;
+mod trace_context;
 
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ use poem::endpoint::BoxEndpoint;
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::config::Limits;
+use crate::logging::LogControl;
 use crate::service::Services;
 
 use compression::Compressed;
@@ -46,6 +49,8 @@ pub struct Gate {
     pub limits: Limits,
     /// What the operator says; without one, nobody is.
     pub operator: Option<OperatorSecret>,
+    /// Changes what is logged; nothing in a process whose log is not ours.
+    pub log: Option<LogControl>,
 }
 
 /// Everything that the server answers.
@@ -77,8 +82,10 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
 
 fn assembled<T: OpenApi + 'static>(gate: Gate, service: OpenApiService<T, ()>) -> BoxEndpoint<'static> {
     let gate = Arc::new(gate);
-    let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
-    let routes = docs::routes(&service).nest("/", service).around(docs::lead_from_root);
+    let paths = profiling::known(Paths::new(&service.spec()));
+    let context = Context::new(Arc::clone(&gate), paths);
+    let debug = profiling::routes(&gate.services.profiling, gate.log.as_ref());
+    let routes = docs::routes(&service).nest("/debug", debug).nest("/", service).around(docs::lead_from_root);
     routes.data(gate).with(context).with(Compressed).map_to_response().boxed()
 }
 

@@ -73,6 +73,16 @@ impl<'a> ApiExtractor<'a> for Operator {
     }
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        Self::of(request)
+    }
+}
+
+impl Operator {
+    /// Whoever sends this request, if that is the operator.
+    ///
+    /// # Errors
+    /// Not found where there is no operator, [`NotTheOperator`] for everybody else.
+    pub fn of(request: &Request) -> Result<Self> {
         let secret = gate(request)?.operator.as_ref().ok_or(NotFoundError)?;
         let given = || {
             let (scheme, credentials) = request.header("authorization")?.split_once(' ')?;

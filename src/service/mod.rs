@@ -7,6 +7,7 @@ pub mod favorites;
 pub mod health;
 pub mod json;
 pub mod lines;
+pub mod profiling;
 pub mod rates;
 pub mod roles;
 pub mod runs;
@@ -17,6 +18,7 @@ pub mod time;
 pub use accounts::AccountService;
 pub use favorites::FavoriteService;
 pub use health::HealthService;
+pub use profiling::ProfilingService;
 pub use rates::RateLimits;
 pub use runs::RunService;
 pub use segments::SegmentService;
@@ -35,6 +37,8 @@ pub struct Services {
     pub tasks: TaskService,
     /// Whether the stores answer.
     pub health: HealthService,
+    /// Profiles of the process.
+    pub profiling: ProfilingService,
     /// Requests a second.
     pub rates: RateLimits,
 }
