@@ -23,6 +23,11 @@ run: ## Build and serve at http://localhost:8000
 	cargo run --release --locked -- serve
 server: run ## The same as run
 
+.PHONY: run-trace
+run-trace: .env.compose ## Serve, and send traces to a Jaeger in Docker, shown at http://localhost:16686
+	$(COMPOSE) up --detach --wait jaeger
+	OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 cargo run --release --locked -- serve
+
 .PHONY: deps
 deps: ## Fetch the dependencies and install the tools of `make ci`
 	cargo fetch --locked
