@@ -49,7 +49,11 @@ pub fn init(config: &Config) -> anyhow::Result<Log> {
     };
     let traces = export::provider(config)?;
     let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
-    let started = subscriber.with(traces.as_ref().map(export::layer)).try_init();
+    // A layer that is not there would still be asked, and make every span a maybe.
+    let started = match &traces {
+        Some(traces) => subscriber.with(export::layer(traces)).try_init(),
+        None => subscriber.try_init(),
+    };
     started.map_err(|error| anyhow::anyhow!("starting the log: {error}"))?;
     Ok(Log { control: LogControl::new(handle), traces })
 }

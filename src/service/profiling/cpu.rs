@@ -10,6 +10,9 @@ use super::profile::{Frame, Profile, Stack};
 use crate::error::{Error, Result};
 use crate::service::time;
 
+/// Parts of the names of those who look for the stack, and stand on it themselves.
+const SAMPLER: [&str; 3] = ["backtrace::", "pprof::", "__restore_rt"];
+
 /// Where a signal must not look for its stack: in whoever is looking for one already.
 const BLIND_SPOTS: [&str; 3] = ["libgcc", "ld-linux", "vdso"];
 
@@ -22,7 +25,12 @@ pub async fn sample(duration: Duration, hz: u32) -> Result<Profile> {
     let guard = start(hz)?;
     tokio::time::sleep(duration).await;
     // Naming the functions reads the program's own tables, which is no work for the threads that serve.
-    let report = tokio::task::spawn_blocking(move || guard.report().build());
+    let report = tokio::task::spawn_blocking(move || {
+        let report = guard.report().build();
+        // What was read of the tables is large, and the next profile may be far away.
+        backtrace::clear_symbol_cache();
+        report
+    });
     let report = report.await.context("reading a profile")?.context("reading a profile")?;
     Ok(Profile {
         title: "CPU",
@@ -45,6 +53,10 @@ fn start(hz: u32) -> Result<ProfilerGuard<'static>> {
     }
 }
 
+fn is_sampler(function: &str) -> bool {
+    SAMPLER.iter().any(|part| function.contains(part))
+}
+
 fn period(hz: u32) -> i64 {
     1_000_000_000 / i64::from(hz.max(1))
 }
@@ -58,8 +70,9 @@ fn stacks(report: &Report, hz: u32) -> Vec<Stack> {
             line: symbol.lineno(),
         };
         let count = *count as i64;
+        let frames = symbols.map(|symbol| Arc::new(frame(symbol)));
         Stack {
-            frames: symbols.map(|symbol| Arc::new(frame(symbol))).collect(),
+            frames: frames.skip_while(|frame| is_sampler(&frame.function)).collect(),
             values: vec![count, count * period(hz)],
             thread: Some(frames.thread_name_or_id()),
         }

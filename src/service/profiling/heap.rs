@@ -16,12 +16,13 @@ use crate::error::{Error, Result};
 use crate::service::time;
 
 /// Functions of the allocator and of what stands before it, which are at the inner end of every stack.
-const ALLOCATOR: [&str; 12] = [
+const ALLOCATOR: [&str; 17] = [
     "_rjem_",
     "je_",
     "prof_",
     "imalloc",
     "ialloc",
+    "iralloc",
     "arena_",
     "tcache_",
     "__rust_",
@@ -29,6 +30,10 @@ const ALLOCATOR: [&str; 12] = [
     "tikv_jemallocator",
     "<tikv_jemallocator",
     "alloc::alloc::",
+    "alloc::raw_vec::",
+    "<alloc::raw_vec::",
+    "alloc::boxed::",
+    "core::alloc::",
 ];
 
 /// Whether the profiler is awake.
@@ -68,8 +73,10 @@ pub async fn dump(shown: usize, duration: Duration) -> Result<Profile> {
             let mut profiler = profiler.blocking_lock();
             (profiler.dump()?, profiler.lg_sample())
         };
-        let samples = parse(BufReader::new(file))?;
-        Ok::<_, anyhow::Error>((named(samples), 1_i64 << interval))
+        let stacks = named(parse(BufReader::new(file))?);
+        // What was read of the tables is large, and the next profile may be far away.
+        backtrace::clear_symbol_cache();
+        Ok::<_, anyhow::Error>((stacks, 1_i64 << interval))
     });
     let (stacks, interval) = reading.await.context("reading a heap profile")??;
     Ok(Profile {
@@ -153,7 +160,9 @@ fn named(samples: Vec<Sampled>) -> Vec<Stack> {
 }
 
 fn is_allocator(function: &str) -> bool {
-    ALLOCATOR.iter().any(|start| function.starts_with(start)) || function.contains("alloc::alloc::Global")
+    ALLOCATOR.iter().any(|start| function.starts_with(start))
+        || function.contains("alloc::alloc::Global")
+        || function == "alloc"
 }
 
 /// The functions at an address, the innermost of those that were put into one first. What is on a stack is where a
