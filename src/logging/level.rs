@@ -83,7 +83,7 @@ impl LogControl {
 
 /// The filter that this says. A word that is no level would be taken for a target, and hide everything else.
 fn parse(text: &str) -> Option<EnvFilter> {
-    let is_level = |part: &str| part.parse::<LevelFilter>().is_ok() && part.parse::<u8>().is_err();
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok() && part.parse::<u8>().is_err();
     let fits = |part: &str| match part.trim().split_once('=') {
         Some((target, level)) => !target.is_empty() && is_level(level),
         None => is_level(part.trim()),

@@ -70,9 +70,9 @@ fn stacks(report: &Report, hz: u32) -> Vec<Stack> {
             line: symbol.lineno(),
         };
         let count = *count as i64;
-        let frames = symbols.map(|symbol| Arc::new(frame(symbol)));
+        let named = symbols.map(|symbol| Arc::new(frame(symbol)));
         Stack {
-            frames: frames.skip_while(|frame| is_sampler(&frame.function)).collect(),
+            frames: named.skip_while(|frame| is_sampler(&frame.function)).collect(),
             values: vec![count, count * period(hz)],
             thread: Some(frames.thread_name_or_id()),
         }

@@ -165,11 +165,11 @@ fn is_allocator(function: &str) -> bool {
         || function == "alloc"
 }
 
-/// The functions at an address, the innermost of those that were put into one first. What is on a stack is where a
-/// call comes back to, so the call itself is before it.
+/// The functions that a call comes back to at an address, as it stands on a stack, the innermost of those that were put
+/// into one first. That the call is before it, the library knows.
 pub fn resolve(address: usize) -> Vec<Arc<Frame>> {
     let mut frames = Vec::new();
-    backtrace::resolve(address.saturating_sub(1) as *mut c_void, |symbol| {
+    backtrace::resolve(address as *mut c_void, |symbol| {
         if let Some(name) = symbol.name() {
             frames.push(Arc::new(Frame {
                 function: format!("{name:#}"),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
-use crate::support::program::Serving;
+use crate::support::program::{Ended, Serving};
 use crate::support::{Client, TestApp, TestStores, run};
 use collector::{Collector, attributes};
 
@@ -78,6 +78,11 @@ async fn traced(stores: &TestStores, collector: &Collector, more: &[&str]) -> Se
     Serving::start(stores.folder(), &stores.arguments(&arguments)).await
 }
 
+/// Stops it, and waits elsewhere: its last spans have to be taken meanwhile.
+async fn stopped(server: Serving) -> Ended {
+    tokio::task::spawn_blocking(move || server.stop()).await.unwrap()
+}
+
 fn under(client: &Client, trace: u128, flags: &str) -> Client {
     client.clone().with("traceparent", &parent(trace, flags))
 }
@@ -94,7 +99,7 @@ async fn a_write_and_two_reads_arrive_as_traces_below_their_callers() {
     for trace in [2, 3] {
         under(&ada, trace, "01").get(&path).await.ok(200);
     }
-    let ended = server.stop();
+    let ended = stopped(server).await;
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     let spans = collector.arrived();
     assert!(spans.iter().all(|(service, _)| service == "runs of ada"));
@@ -155,7 +160,7 @@ async fn a_caller_decides_what_is_traced_and_the_part_is_of_the_others() {
     assert_eq!(under(&client, 7, "01").get("/healthz").await.header("traceresponse").rsplit('-').next(), Some("01"));
     assert_eq!(under(&client, 8, "00").get("/healthz").await.header("traceresponse").rsplit('-').next(), Some("00"));
     assert_eq!(client.get("/healthz").await.header("traceresponse").rsplit('-').next(), Some("00"));
-    server.stop();
+    stopped(server).await;
     let spans = collector.arrived();
     assert_eq!(Trace::of(&spans, 7).names(), ["GET /healthz"]);
     assert_eq!(spans.len(), 1);
@@ -169,7 +174,7 @@ async fn a_collector_that_is_away_harms_nobody() {
     drop(collector);
     let ada = server.client().signed_up("ada@example.com").await;
     ada.create(&json!([run(None, "Weather Query")])).await;
-    assert_eq!(server.stop().status, 0);
+    assert_eq!(stopped(server).await.status, 0);
 }
 
 #[tokio::test]
@@ -216,7 +221,7 @@ async fn the_operator_changes_what_is_logged_while_the_server_runs() {
     assert_eq!(operator.get(level).await.ok(200), json!({"level": "warn"}));
     server.client().call("PUT", level, &chattier).await.problem(401);
 
-    let ended = server.stop();
+    let ended = stopped(server).await;
     let requests = requests(&ended.stderr);
     let seen: Vec<_> = requests.iter().map(|line| (line["route"].as_str().unwrap(), &line["status"])).collect();
     assert_eq!(seen, [("/debug/log-level", &json!(200)), ("/runs/{id}", &json!(401))]);
