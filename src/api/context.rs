@@ -75,6 +75,7 @@ impl<E: Endpoint> Endpoint for InContext<E> {
         let method = request.method().clone();
         let path = request.uri().clone();
         let trace = Trace::begin(&request, &id);
+        let exported = trace.span.clone();
         let span = tracing::info_span!(parent: &trace.span, "request", request_id = %id, trace_id = %trace.id);
         async {
             let mut response = match self.answer(request).await {
@@ -104,6 +105,7 @@ impl<E: Endpoint> Endpoint for InContext<E> {
             Ok(response)
         }
         .instrument(span)
+        .instrument(exported)
         .await
     }
 }

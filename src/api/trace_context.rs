@@ -30,7 +30,6 @@ impl Trace {
             target: "otel",
             parent: None,
             "request",
-            otel.name = Empty,
             otel.kind = "server",
             otel.status_code = Empty,
             http.request.method = request.method().as_str(),
@@ -59,7 +58,7 @@ impl Trace {
         if self.span.is_disabled() {
             return;
         }
-        self.span.record("otel.name", format!("{method} {route}"));
+        self.span.context().span().update_name(format!("{method} {route}"));
         self.span.record("http.route", route);
         self.span.record("http.response.status_code", status);
         if status >= 500 {

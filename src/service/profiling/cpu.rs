@@ -1,17 +1,17 @@
 //! Where the processor's time goes: a signal looks at the stack of whoever works, so many times a second.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use pprof::{ProfilerGuard, ProfilerGuardBuilder, Report};
+use pprof::{ProfilerGuard, ProfilerGuardBuilder, UnresolvedReport};
 
-use super::profile::{Frame, Profile, Stack};
+use super::names::{Names, with_names};
+use super::profile::{Profile, Stack};
 use crate::error::{Error, Result};
 use crate::service::time;
 
 /// Parts of the names of those who look for the stack, and stand on it themselves.
-const SAMPLER: [&str; 3] = ["backtrace::", "pprof::", "__restore_rt"];
+const SAMPLER: [&str; 4] = ["backtrace::backtrace::", "pprof::", "perf_signal_handler", "__restore_rt"];
 
 /// Where a signal must not look for its stack: in whoever is looking for one already.
 const BLIND_SPOTS: [&str; 3] = ["libgcc", "ld-linux", "vdso"];
@@ -24,19 +24,16 @@ pub async fn sample(duration: Duration, hz: u32) -> Result<Profile> {
     let taken_at = time::now();
     let guard = start(hz)?;
     tokio::time::sleep(duration).await;
+    let report = guard.report().build_unresolved().context("reading a profile")?;
+    drop(guard);
     // Naming the functions reads the program's own tables, which is no work for the threads that serve.
-    let report = tokio::task::spawn_blocking(move || {
-        let report = guard.report().build();
-        // What was read of the tables is large, and the next profile may be far away.
-        backtrace::clear_symbol_cache();
-        report
-    });
-    let report = report.await.context("reading a profile")?.context("reading a profile")?;
+    let stacks = tokio::task::spawn_blocking(move || with_names(|names| stacks(&report, hz, names)));
+    let stacks = stacks.await.context("reading a profile")?;
     Ok(Profile {
         title: "CPU",
         kinds: vec![("samples", "count"), ("cpu", "nanoseconds")],
         shown: 1,
-        stacks: stacks(&report, hz),
+        stacks,
         taken_at,
         duration,
         period: Some((("cpu", "nanoseconds"), period(hz))),
@@ -61,21 +58,18 @@ fn period(hz: u32) -> i64 {
     1_000_000_000 / i64::from(hz.max(1))
 }
 
-fn stacks(report: &Report, hz: u32) -> Vec<Stack> {
-    let stack = |(frames, count): (&pprof::Frames, &isize)| {
-        let symbols = frames.frames.iter().flatten();
-        let frame = |symbol: &pprof::Symbol| Frame {
-            function: symbol.name(),
-            file: symbol.filename.as_ref().map(|file| file.display().to_string()).unwrap_or_default(),
-            line: symbol.lineno(),
-        };
-        let count = *count as i64;
-        let named = symbols.map(|symbol| Arc::new(frame(symbol)));
-        Stack {
-            frames: named.skip_while(|frame| is_sampler(&frame.function)).collect(),
-            values: vec![count, count * period(hz)],
-            thread: Some(frames.thread_name_or_id()),
+fn stacks(report: &UnresolvedReport, hz: u32, names: &mut Names<'_>) -> Vec<Stack> {
+    let stacks = report.data.iter().map(|(sampled, count)| {
+        let mut frames = Vec::new();
+        for frame in &sampled.frames {
+            frames.extend(names.frames(frame.ip() as usize).iter().cloned());
         }
-    };
-    report.data.iter().map(stack).filter(|stack| !stack.frames.is_empty()).collect()
+        // From inside out: whoever looked, the signal, and then what was going on.
+        let looking = frames.iter().rposition(|frame| is_sampler(&frame.function)).map_or(0, |last| last + 1);
+        frames.drain(..looking);
+        let count = *count as i64;
+        let thread = sampled.thread_name.get(..sampled.thread_name_length).map(String::from_utf8_lossy);
+        Stack { frames, values: vec![count, count * period(hz)], thread: thread.map(std::borrow::Cow::into_owned) }
+    });
+    stacks.filter(|stack: &Stack| !stack.frames.is_empty()).collect()
 }

@@ -2,8 +2,6 @@
 //!
 //! It is of the whole process, whichever server in it is asked.
 
-use std::collections::HashMap;
-use std::ffi::c_void;
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use jemalloc_pprof::PROF_CTL;
 
-use super::profile::{Frame, Profile, Stack};
+use super::names::{Names, with_names};
+use super::profile::{Profile, Stack};
 use crate::error::{Error, Result};
 use crate::service::time;
 
@@ -73,9 +72,8 @@ pub async fn dump(shown: usize, duration: Duration) -> Result<Profile> {
             let mut profiler = profiler.blocking_lock();
             (profiler.dump()?, profiler.lg_sample())
         };
-        let stacks = named(parse(BufReader::new(file))?);
-        // What was read of the tables is large, and the next profile may be far away.
-        backtrace::clear_symbol_cache();
+        let samples = parse(BufReader::new(file))?;
+        let stacks = with_names(|names| named(samples, names));
         Ok::<_, anyhow::Error>((stacks, 1_i64 << interval))
     });
     let (stacks, interval) = reading.await.context("reading a heap profile")??;
@@ -142,12 +140,11 @@ fn estimate(objects: f64, bytes: f64, interval: f64) -> (i64, i64) {
 }
 
 /// The stacks with the names of their functions, from where the allocator was called.
-fn named(samples: Vec<Sampled>) -> Vec<Stack> {
-    let mut known: HashMap<usize, Vec<Arc<Frame>>> = HashMap::new();
+fn named(samples: Vec<Sampled>, names: &mut Names<'_>) -> Vec<Stack> {
     let stack = |sampled: Sampled| {
         let mut frames = Vec::new();
         for address in sampled.addresses {
-            frames.extend(known.entry(address).or_insert_with(|| resolve(address)).iter().cloned());
+            frames.extend(names.frames(address).iter().cloned());
         }
         let inner = frames.iter().take_while(|frame| is_allocator(&frame.function)).count();
         // A stack that is nothing else is the allocator's own.
@@ -163,22 +160,6 @@ fn is_allocator(function: &str) -> bool {
     ALLOCATOR.iter().any(|start| function.starts_with(start))
         || function.contains("alloc::alloc::Global")
         || function == "alloc"
-}
-
-/// The functions that a call comes back to at an address, as it stands on a stack, the innermost of those that were put
-/// into one first. That the call is before it, the library knows.
-pub fn resolve(address: usize) -> Vec<Arc<Frame>> {
-    let mut frames = Vec::new();
-    backtrace::resolve(address as *mut c_void, |symbol| {
-        if let Some(name) = symbol.name() {
-            frames.push(Arc::new(Frame {
-                function: format!("{name:#}"),
-                file: symbol.filename().map(|file| file.display().to_string()).unwrap_or_default(),
-                line: symbol.lineno().unwrap_or_default(),
-            }));
-        }
-    });
-    frames
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod cpu;
 mod encode;
 mod heap;
+mod names;
 mod profile;
 mod show;
 mod tasks;
@@ -180,7 +181,8 @@ impl ProfilingService {
     /// The name of the function at an address of the program.
     pub fn symbol(&self, address: usize) -> Option<String> {
         // As it is: an address that somebody names is not one that a call comes back to.
-        heap::resolve(address.checked_add(1)?).last().map(|frame| frame.function.clone())
+        let address = address.checked_add(1)?;
+        names::with_names(|names| names.frames(address).last().map(|frame| frame.function.clone()))
     }
 
     /// A profile in a form, made off the threads that serve.
