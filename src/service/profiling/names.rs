@@ -124,9 +124,9 @@ mod tests {
     fn a_name_without_a_path_has_that_of_its_file() {
         let file = |path: &str| format!("{SOURCES}{path}");
         assert_eq!(with_path("is_stop".into(), &file("service/x/skip.rs")), "runyard::service::x::skip::is_stop");
-        assert_eq!(with_path("{closure#0}<a::B>".into(), &file("api/mod.rs")), "runyard::api::{closure#0}<a::B>");
-        for name in ["runyard::api::x", "<a::B as c::D>::e"] {
-            assert_eq!(with_path(name.into(), &file("api/mod.rs")), name);
+        assert_eq!(with_path("{closure#0}<a::B>".into(), &file("config/mod.rs")), "runyard::config::{closure#0}<a::B>");
+        for name in ["runyard::config::x", "<a::B as c::D>::e"] {
+            assert_eq!(with_path(name.into(), &file("config/mod.rs")), name);
         }
         assert_eq!(with_path("fold".into(), "/elsewhere/fold.rs"), "fold");
     }
