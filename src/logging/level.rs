@@ -91,7 +91,8 @@ fn parse(text: &str) -> Option<EnvFilter> {
     if !text.split(',').all(fits) {
         return None;
     }
-    EnvFilter::try_new(text).ok()
+    // Between parts people write spaces, which the parser does not take.
+    EnvFilter::try_new(text.replace(' ', "")).ok()
 }
 
 #[cfg(test)]

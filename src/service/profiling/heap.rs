@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(samples.len(), 2);
         assert_eq!(samples[0].addresses, [0x10, 0x2f]);
         // One of the very size of the interval is sampled in 63 of 100 cases.
-        assert_eq!(samples[0].values, [3, 1_658_844, 2, 829_422]);
+        assert_eq!(samples[0].values, [3, 1_658_823, 2, 829_411]);
         assert_eq!(samples[1].values, [7, 70_000_000, 0, 0]);
     }
 
