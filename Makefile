@@ -48,6 +48,11 @@ run-streamer: ## Publish GPU samples, at http://localhost:8082
 run-collector: ## Store GPU samples, at http://localhost:8083
 	$(call role,collector,8083)
 
+.PHONY: run-trace
+run-trace: .env.compose ## Serve, and send traces to a Jaeger in Docker, shown at http://localhost:16686
+	$(COMPOSE) up --detach --wait jaeger
+	OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 cargo run --release --locked -- serve
+
 .PHONY: deps
 deps: ## Fetch the dependencies and install the tools of `make ci`
 	cargo fetch --locked

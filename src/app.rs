@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, Gate, OperatorSecret};
 use crate::config::{Config, DatabaseUrl, Role};
 use crate::error::Result;
+use crate::logging::LogControl;
 use crate::metrics::Metrics;
 use crate::repository::{
     AccountRepository, BlobStore, Cache, Database, QueueRepository, RunRepository, SegmentRepository, Stores,
@@ -25,9 +26,10 @@ use crate::service::runs::Committer;
 use crate::service::streamer::{Parts, StreamerService};
 use crate::service::telemetry::Collector;
 use crate::service::{
-    AccountService, FavoriteService, HealthService, QueueService, RateLimits, RunService, ScrapeService,
-    SegmentService, Services, TaskService, TelemetryService,
+    AccountService, FavoriteService, HealthService, ProfilingService, QueueService, RateLimits, RunService,
+    ScrapeService, SegmentService, Services, TaskService, TelemetryService,
 };
+use crate::watch::Watch;
 
 /// A server that has its port and everything behind it, and does not answer yet.
 pub struct App {
@@ -35,6 +37,7 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     built: Built,
+    log: Option<LogControl>,
 }
 
 /// What a configuration makes.
@@ -42,6 +45,8 @@ pub struct App {
 pub struct Built {
     /// What is counted.
     pub metrics: Metrics,
+    /// Watches the tasks.
+    pub watch: Watch,
     /// The services.
     pub services: Services,
     /// The collector of segments.
@@ -130,7 +135,9 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let accounts = AccountRepository::new(stores.database.clone());
     let metrics = Metrics::new()?;
     let runs = RunRepository::new(stores.database.clone());
-    let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone());
+    let (watch, watching) = Watch::new();
+    tokio::spawn(watching);
+    let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone(), watch.clone());
     let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits);
     let segments = SegmentRepository::new(stores.database.clone());
     let positions = StreamerRepository::new(stores.database.clone());
@@ -151,12 +158,14 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             telemetry: TelemetryService::new(stores),
             health: HealthService::new(stores.clone(), config.service()),
+            profiling: ProfilingService::new(watch.clone()),
             rates: RateLimits::new(&config.limits),
         },
         segments: SegmentService::new(segments, stores.blobs.clone(), &config.limits),
         metrics,
-        committing: tokio::spawn(committing),
-        claiming: tokio::spawn(claiming),
+        committing: tokio::spawn(watch.watched("committer", committing)),
+        claiming: tokio::spawn(watch.watched("claimer", claiming)),
+        watch,
     })
 }
 
@@ -178,7 +187,12 @@ impl App {
             format!("taking {}:{}; is it in use? choose another with PORT", config.host, config.port)
         })?;
         let address = listener.local_addr().context("asking for the address")?;
-        Ok(Self { config, listener, address, built })
+        Ok(Self { config, listener, address, built, log: None })
+    }
+
+    /// With this log, whose level the operator may change.
+    pub fn with_log(self, log: LogControl) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// Where it listens.
@@ -188,10 +202,16 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what is in hand, within the time that is configured for it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Built { metrics, services, segments, sessions, streamer, collector, committing, claiming } = self.built;
+        let Built { metrics, watch, services, segments, sessions, streamer, collector, committing, claiming } =
+            self.built;
         let (collector, bell) = collector;
         let shutdown = CancellationToken::new();
-        let mut workers = Workers { running: JoinSet::new(), metrics: metrics.clone(), shutdown: shutdown.clone() };
+        let mut workers = Workers {
+            running: JoinSet::new(),
+            metrics: metrics.clone(),
+            watch: watch.clone(),
+            shutdown: shutdown.clone(),
+        };
         let serves = self.config.roles().contains(&Role::Api);
         if self.config.roles().contains(&Role::Queue) {
             workers.start(services.queue.upkeep(UpkeepPlan::default()), Arc::default());
@@ -220,10 +240,11 @@ impl App {
             trust_forwarded_for: self.config.auth.trust_forwarded_for,
             limits: self.config.limits.clone(),
             operator: OperatorSecret::of(&self.config.auth),
+            log: self.log,
         };
         let patience = self.config.shutdown_timeout.0;
         let routes = if serves { api::routes(gate) } else { api::probes(gate) };
-        api::serve(self.listener, routes, &self.config.limits, patience, stop).await;
+        api::serve(self.listener, routes, &self.config.limits, patience, &watch, stop).await;
         shutdown.cancel();
         let rest = async { tokio::join!(workers.running.join_all(), committing, claiming) };
         if tokio::time::timeout(patience, rest).await.is_err() {
@@ -236,12 +257,14 @@ impl App {
 struct Workers {
     running: JoinSet<()>,
     metrics: Metrics,
+    watch: Watch,
     shutdown: CancellationToken,
 }
 
 impl Workers {
-    fn start(&mut self, worker: impl Worker, bell: Arc<Notify>) {
-        self.running.spawn(work(worker, bell, self.metrics.clone(), self.shutdown.clone()));
+    fn start<W: Worker>(&mut self, worker: W, bell: Arc<Notify>) {
+        let working = work(worker, bell, self.metrics.clone(), self.shutdown.clone());
+        self.running.spawn(self.watch.watched(W::NAME, working));
     }
 }
 

@@ -59,11 +59,12 @@ async fn run(cli: Cli) -> Result<()> {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    runyard::logging::init(&config)?;
+    let log = runyard::logging::init(&config)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = ?config, "starting");
-    let app = App::start(config).await?;
+    let app = App::start(config).await?.with_log(log.control.clone());
     tracing::info!(address = %app.address(), "listening; the API is described at /docs");
     app.run(stop_signal()).await;
+    log.finish().await;
     Ok(())
 }
 

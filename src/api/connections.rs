@@ -22,6 +22,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
+use crate::watch::Watch;
 
 /// How long is waited after the system refused a connection, mostly for want of file descriptors: those that are
 /// open have to end first, and asking again at once would take a whole core.
@@ -39,6 +40,7 @@ pub async fn serve(
     routes: impl Endpoint + 'static,
     limits: &Limits,
     patience: Duration,
+    watch: &Watch,
     stop: impl Future<Output = ()>,
 ) {
     let routes = Arc::new(routes);
@@ -85,7 +87,7 @@ pub async fn serve(
         let connection = http.serve_connection(TokioIo::new(Box::pin(socket)), service).into_owned();
         let connection = graceful.watch(connection);
         let cut = cut.clone();
-        tokio::spawn(async move {
+        let connection = async move {
             // How it ended, the caller knows best.
             tokio::select! {
                 _ = connection => {}
@@ -93,7 +95,8 @@ pub async fn serve(
                 () = silent => {}
             }
             drop(seat);
-        });
+        };
+        tokio::spawn(watch.watched("connection", connection));
     }
     drop(listener);
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {

@@ -1,6 +1,6 @@
 //! What every request passes through: an id, a rate for its address, a line in the log, and the one form of errors.
 //!
-//! The log has method, path pattern, status and duration; never a body, a query, a token or an e-mail.
+//! The log has the ids of request and trace, method, path pattern, status and duration; never a body, a query, a token or an e-mail.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::Gate;
 use super::error::render;
 use super::paths::Paths;
 use super::security::address;
+use super::trace_context::{TRACERESPONSE, Trace};
 use crate::error::Error;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -74,7 +75,9 @@ impl<E: Endpoint> Endpoint for InContext<E> {
         request.extensions_mut().insert(RequestId(id.clone()));
         let method = request.method().clone();
         let path = request.uri().clone();
-        let span = tracing::info_span!("request", request_id = %id);
+        let trace = Trace::begin(&request, &id);
+        let exported = trace.span.clone();
+        let span = tracing::info_span!(parent: &trace.span, "request", request_id = %id, trace_id = %trace.id);
         async {
             let mut response = match self.answer(request).await {
                 Ok(response) => response,
@@ -87,9 +90,13 @@ impl<E: Endpoint> Endpoint for InContext<E> {
             self.gate.metrics.answered(counted(&method), route, status.as_str(), took);
             let duration_ms = took.as_secs_f64() * 1_000.0;
             tracing::debug!(%method, route, status = status.as_u16(), duration_ms, "request");
+            trace.end(&method, route, status.as_u16());
             let headers = response.headers_mut();
             if let Ok(id) = HeaderValue::from_str(&id) {
                 headers.insert(REQUEST_ID, id);
+            }
+            if let Some(traced) = trace.response {
+                headers.insert(TRACERESPONSE, traced);
             }
             if status == StatusCode::METHOD_NOT_ALLOWED
                 && let Ok(methods) = HeaderValue::from_str(self.paths.methods(path.path()))
@@ -101,6 +108,7 @@ impl<E: Endpoint> Endpoint for InContext<E> {
             Ok(response)
         }
         .instrument(span)
+        .instrument(exported)
         .await
     }
 }

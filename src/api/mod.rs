@@ -14,6 +14,7 @@ mod metrics;
 mod ndjson;
 mod operator;
 mod paths;
+mod profiling;
 pub mod public;
 mod queue;
 mod runs;
@@ -21,6 +22,7 @@ mod security;
 mod streaming;
 mod tasks;
 mod telemetry;
+mod trace_context;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use poem::{EndpointExt, get};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::config::Limits;
+use crate::logging::LogControl;
 use crate::metrics::Metrics;
 use crate::service::Services;
 
@@ -52,6 +55,8 @@ pub struct Gate {
     pub limits: Limits,
     /// What the operator says; without one, nobody is.
     pub operator: Option<OperatorSecret>,
+    /// Changes what is logged; nothing in a process whose log is not ours.
+    pub log: Option<LogControl>,
 }
 
 /// Everything that the server answers.
@@ -85,9 +90,14 @@ fn apis(services: &Services) -> impl OpenApi + 'static {
 
 fn assembled<T: OpenApi + 'static>(gate: Gate, service: OpenApiService<T, ()>) -> BoxEndpoint<'static> {
     let gate = Arc::new(gate);
-    let context = Context::new(Arc::clone(&gate), Paths::new(&service.spec()));
-    let routes =
-        docs::routes(&service).at("/metrics", get(metrics::metrics)).nest("/", service).around(docs::lead_from_root);
+    let paths = profiling::known(Paths::new(&service.spec()));
+    let context = Context::new(Arc::clone(&gate), paths);
+    let debug = profiling::routes(&gate.services.profiling, gate.log.as_ref());
+    let routes = docs::routes(&service)
+        .at("/metrics", get(metrics::metrics))
+        .nest("/debug", debug)
+        .nest("/", service)
+        .around(docs::lead_from_root);
     routes.data(gate).with(context).with(Compressed).map_to_response().boxed()
 }
 

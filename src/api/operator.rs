@@ -46,6 +46,16 @@ pub struct Operator;
 
 impl<'a> FromRequest<'a> for Operator {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Self::of(request)
+    }
+}
+
+impl Operator {
+    /// Whoever sends this request, if that is the operator.
+    ///
+    /// # Errors
+    /// Not found where there is no operator, [`NotTheOperator`] for everybody else.
+    pub fn of(request: &Request) -> Result<Self> {
         let secret = gate(request)?.operator.as_ref().ok_or(NotFoundError)?;
         let given = || {
             let (scheme, credentials) = request.header("authorization")?.split_once(' ')?;

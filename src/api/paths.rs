@@ -29,6 +29,17 @@ impl Paths {
         Self(paths.map(template).collect())
     }
 
+    /// And these, which no document has, each with its methods.
+    pub fn with(mut self, more: &[(&str, &str)]) -> Self {
+        let template = |(path, methods): &(&str, &str)| Template {
+            pattern: (*path).to_owned(),
+            segments: segments(path).map(str::to_owned).collect(),
+            methods: (*methods).to_owned(),
+        };
+        self.0.extend(more.iter().map(template));
+        self
+    }
+
     /// The name of the parameter that the framework calls `param0`, `param1`, … in a request for `path`.
     pub fn parameter(&self, path: &str, numbered: &str) -> String {
         let name = || {

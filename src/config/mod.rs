@@ -17,7 +17,9 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 pub use document::{env_example, markdown_table};
-pub use values::{BlobUrl, CacheUrl, DatabaseUrl, Interval, LogFormat, Role, Signup, StreamerSource};
+pub use values::{
+    BlobUrl, CacheUrl, CollectorUrl, DatabaseUrl, Interval, LogFormat, Part, Role, Signup, StreamerSource,
+};
 
 /// Runyard keeps every run of an LLM application with its full inputs and outputs.
 #[derive(Debug, Parser)]
@@ -172,6 +174,9 @@ pub struct Config {
     /// GPU telemetry, from where it comes to where it goes.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+    /// Where the server's own traces go.
+    #[command(flatten)]
+    pub tracing: TracingConfig,
     /// The standard `AWS_*` variables of the blob store.
     #[command(flatten)]
     pub aws: AwsConfig,
@@ -211,6 +216,21 @@ pub struct TelemetryConfig {
     /// How long what samples were by the minute and by the hour is kept, counted in the same way.
     #[arg(long, env, global = true, default_value = "365d")]
     pub telemetry_rollup_retention: Interval,
+}
+
+/// Where the server's own traces go, from the variables that OpenTelemetry names.
+#[derive(Debug, Clone, Args)]
+pub struct TracingConfig {
+    /// Collector of the server's own traces, by the address that `/v1/traces` is under, such as
+    /// `http://localhost:4318`. Unset: nothing is traced.
+    #[arg(long, env, global = true)]
+    pub otel_exporter_otlp_endpoint: Option<CollectorUrl>,
+    /// What the server is called in traces; unset: what `/healthz` says.
+    #[arg(long, env, global = true)]
+    pub otel_service_name: Option<String>,
+    /// Part of the requests that are traced, 0 to 1; a caller whose `traceparent` is there has decided already.
+    #[arg(long, env, global = true, default_value = "1")]
+    pub otel_traces_sampler_arg: Part,
 }
 
 /// Access to S3, from the variables that every S3 tool reads.

@@ -217,6 +217,41 @@ impl fmt::Display for StreamerSource {
     }
 }
 
+/// A part of a whole, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part(pub f64);
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
+        part.map(Self).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+    }
+}
+
+/// Where traces are sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectorUrl(String);
+
+impl CollectorUrl {
+    /// Where it takes traces over HTTP.
+    pub fn traces(&self) -> String {
+        format!("{}/v1/traces", self.0)
+    }
+}
+
+impl FromStr for CollectorUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let base = text.trim_end_matches('/');
+        let base = base.strip_suffix("/v1/traces").unwrap_or(base);
+        let host = base.strip_prefix("http://").filter(|host| !host.is_empty() && !host.contains('@'));
+        host.map(|_| Self(base.to_owned())).ok_or_else(|| "expected http://HOST:PORT, without a password".to_owned())
+    }
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -249,6 +284,20 @@ mod tests {
             ["", "https://x/metrics", "http://ada:pw@x/metrics", "http://", "http:///metrics", "ftp://x", &long]
         {
             assert!(wrong.parse::<StreamerSource>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_an_address_to_which_the_path_of_traces_is_added_once() {
+        for text in ["http://otel:4318", "http://otel:4318/", "http://otel:4318/v1/traces"] {
+            assert_eq!(text.parse::<CollectorUrl>().unwrap().traces(), "http://otel:4318/v1/traces");
+        }
+        for wrong in ["otel:4318", "http://", "grpc://otel:4317", "https://otel", "http://ada:s3cret@otel"] {
+            assert!(wrong.parse::<CollectorUrl>().is_err(), "{wrong}");
+        }
+        assert_eq!("0.25".parse(), Ok(Part(0.25)));
+        for wrong in ["2", "-1", "NaN", "all"] {
+            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
         }
     }
 

@@ -7,6 +7,7 @@ pub mod favorites;
 pub mod health;
 pub mod json;
 pub mod lines;
+pub mod profiling;
 pub mod queue;
 pub mod rates;
 pub mod roles;
@@ -21,6 +22,7 @@ pub mod time;
 pub use accounts::AccountService;
 pub use favorites::FavoriteService;
 pub use health::HealthService;
+pub use profiling::ProfilingService;
 pub use queue::QueueService;
 pub use rates::RateLimits;
 pub use runs::RunService;
@@ -48,6 +50,8 @@ pub struct Services {
     pub health: HealthService,
     /// What the metrics say.
     pub scrape: ScrapeService,
+    /// Profiles of the process.
+    pub profiling: ProfilingService,
     /// Requests a second.
     pub rates: RateLimits,
 }

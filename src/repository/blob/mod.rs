@@ -16,8 +16,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::Stream;
 use futures_util::future::Either;
+use futures_util::{Stream, StreamExt};
 
 use crate::config::{AwsConfig, BlobUrl};
 use crate::error::{Error, Result};
@@ -54,6 +54,7 @@ impl BlobStore {
     ///
     /// # Errors
     /// The store does not answer; then the blob may or may not be there, and nothing may refer to it.
+    #[tracing::instrument(target = "otel", name = "blob.put", skip_all, fields(otel.kind = "client"))]
     pub async fn put(&self, key: BlobKey, chunks: Vec<Bytes>) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.put(key, chunks).await,
@@ -65,6 +66,7 @@ impl BlobStore {
     ///
     /// # Errors
     /// The store does not answer.
+    #[tracing::instrument(target = "otel", name = "blob.begin", skip_all, fields(otel.kind = "client"))]
     pub async fn writer(&self, key: BlobKey) -> Result<BlobWriter> {
         Ok(BlobWriter(match self {
             Self::Disk(disk) => Writer::Disk(disk.writer(key).await?),
@@ -76,6 +78,7 @@ impl BlobStore {
     ///
     /// # Errors
     /// The blob is shorter than the range demands, or the store does not answer.
+    #[tracing::instrument(target = "otel", name = "blob.read", skip_all, fields(otel.kind = "client"))]
     pub async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Bytes>> {
         match self {
             Self::Disk(disk) => disk.read(key, range).await,
@@ -91,16 +94,22 @@ impl BlobStore {
         key: BlobKey,
         range: Range<u64>,
     ) -> impl Stream<Item = Result<Bytes>> + Send + 'static + use<> {
-        match self {
+        let span = tracing::info_span!(target: "otel", "blob.stream", otel.kind = "client");
+        let stream = match self {
             Self::Disk(disk) => Either::Left(disk.stream(key, range)),
             Self::S3(s3) => Either::Right(s3.stream(key, range)),
-        }
+        };
+        // It lasts as long as the stream.
+        stream.inspect(move |_| {
+            let _lasting = &span;
+        })
     }
 
     /// Removes a blob; an absent one is fine.
     ///
     /// # Errors
     /// The store does not answer.
+    #[tracing::instrument(target = "otel", name = "blob.delete", skip_all, fields(otel.kind = "client"))]
     pub async fn delete(&self, key: BlobKey) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.delete(key).await,
@@ -112,6 +121,7 @@ impl BlobStore {
     ///
     /// # Errors
     /// The store does not answer.
+    #[tracing::instrument(target = "otel", name = "blob.list", skip_all, fields(otel.kind = "client"))]
     pub async fn list(&self, after: Option<BlobKey>, limit: usize) -> Result<Vec<BlobKey>> {
         match self {
             Self::Disk(disk) => disk.list(after, limit).await,
@@ -171,6 +181,7 @@ impl BlobWriter {
     ///
     /// # Errors
     /// The store does not answer, or an earlier call failed.
+    #[tracing::instrument(target = "otel", name = "blob.finish", skip_all, fields(otel.kind = "client"))]
     pub async fn finish(self) -> Result<u64> {
         match self.0 {
             Writer::Disk(disk) => disk.finish().await,
@@ -179,6 +190,7 @@ impl BlobWriter {
     }
 
     /// Undoes everything and waits until that is done, as far as the store lets it.
+    #[tracing::instrument(target = "otel", name = "blob.abort", skip_all, fields(otel.kind = "client"))]
     pub async fn abort(self) {
         match self.0 {
             Writer::Disk(disk) => disk.abort().await,

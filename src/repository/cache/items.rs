@@ -27,6 +27,7 @@ pub struct Ticket {
 
 impl Cache {
     /// What stands under each of these keys.
+    #[tracing::instrument(target = "otel", name = "cache.get_many", skip_all, fields(otel.kind = "client"))]
     pub async fn get_many(&self, keys: Vec<CacheKey>) -> Vec<Item> {
         let found = match self {
             Self::Memory(cache) => {
@@ -57,6 +58,7 @@ impl Cache {
     }
 
     /// Fills in what was read since the tickets were given out.
+    #[tracing::instrument(target = "otel", name = "cache.fill_many", skip_all, fields(otel.kind = "client"))]
     pub async fn fill_many(&self, values: Vec<(Ticket, Bytes)>) {
         for (Ticket { key, version }, value) in values {
             if value.len() <= MAX_VALUE {

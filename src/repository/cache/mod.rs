@@ -27,6 +27,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 pub use self::entry::Generation;
@@ -113,14 +115,16 @@ impl Cache {
     }
 
     /// Forgets all of these keys, as [`Cache::invalidate`] does.
+    #[tracing::instrument(target = "otel", name = "cache.invalidate", skip_all, fields(otel.kind = "client"))]
     pub async fn invalidate_many(&self, keys: Vec<CacheKey>) {
         let cache = self.clone();
-        let forgetting = tokio::spawn(async move {
+        let forgetting = async move {
             match cache {
                 Self::Memory(cache) => cache.invalidate(keys).await,
                 Self::Redis(cache) => cache.invalidate(keys).await,
             }
-        });
+        };
+        let forgetting = tokio::spawn(forgetting.in_current_span());
         if let Err(error) = forgetting.await {
             tracing::error!(%error, "invalidating the cache was cut short");
         }
@@ -222,12 +226,19 @@ impl Cache {
     }
 
     async fn lookup(&self, key: &CacheKey) -> Lookup {
-        match self {
-            Self::Memory(cache) => cache.lookup(key).await,
-            Self::Redis(cache) => cache.lookup(key).await,
-        }
+        let span = tracing::info_span!(target: "otel", "cache.get", otel.kind = "client", cache.hit = Empty);
+        let looking = async {
+            match self {
+                Self::Memory(cache) => cache.lookup(key).await,
+                Self::Redis(cache) => cache.lookup(key).await,
+            }
+        };
+        let found = looking.instrument(span.clone()).await;
+        span.record("cache.hit", matches!(found, Lookup::Hit(_)));
+        found
     }
 
+    #[tracing::instrument(target = "otel", name = "cache.fill", skip_all, fields(otel.kind = "client"))]
     async fn fill(&self, key: &CacheKey, version: Version, bytes: &Bytes) {
         match self {
             Self::Memory(cache) => cache.fill(key, version, bytes).await,

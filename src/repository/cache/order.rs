@@ -12,6 +12,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::entry::{Generation, Version};
@@ -169,6 +170,7 @@ impl Filling {
 
 impl Cache {
     /// Entries of an owner's list.
+    #[tracing::instrument(target = "otel", name = "cache.order", skip_all, fields(otel.kind = "client"))]
     pub async fn order(&self, owner: Uuid, list: &'static str, window: &Window) -> Ordered {
         let key = CacheKey::Order { owner, list };
         let ordered = match self {
@@ -185,6 +187,7 @@ impl Cache {
     }
 
     /// Fills a gap of an owner's list, unless the list has changed since the gap was found.
+    #[tracing::instrument(target = "otel", name = "cache.fill_order", skip_all, fields(otel.kind = "client"))]
     pub async fn fill_order(&self, owner: Uuid, list: &'static str, gap: Gap, filling: &Filling) {
         let key = CacheKey::Order { owner, list };
         match self {
@@ -195,21 +198,23 @@ impl Cache {
 
     /// Applies a change of an owner's list, with the promises of [`Cache::invalidate`]: a writer calls it after its
     /// commit and before it answers, and when it returns no read of this process sees what was before.
+    #[tracing::instrument(target = "otel", name = "cache.change_order", skip_all, fields(otel.kind = "client"))]
     pub async fn change_order(&self, owner: Uuid, list: &'static str, change: Change) {
         let (cache, key) = (self.clone(), CacheKey::Order { owner, list });
         let item = CacheKey::Item { owner, list, id: change.place.id };
-        let changing = tokio::spawn(async move {
+        let changing = async move {
             match cache {
                 Self::Memory(cache) => cache.change_order(&key, &item, &change).await,
                 Self::Redis(cache) => cache.change_order(key, item, &change).await,
             }
-        });
-        if let Err(error) = changing.await {
+        };
+        if let Err(error) = tokio::spawn(changing.in_current_span()).await {
             tracing::error!(%error, "changing the cache was cut short");
         }
     }
 
     /// Forgets the order of an owner's list, after a change of many entries at once.
+    #[tracing::instrument(target = "otel", name = "cache.forget_order", skip_all, fields(otel.kind = "client"))]
     pub async fn forget_order(&self, owner: Uuid, list: &'static str) {
         self.invalidate(CacheKey::Order { owner, list }).await;
     }

@@ -113,6 +113,7 @@ impl AccountService {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when it is no good, [`Error::NotFound`] when the workspace is not theirs.
+    #[tracing::instrument(target = "otel", name = "accounts.authenticate", skip_all)]
     pub async fn authenticate(&self, credential: &Credential, workspace: Option<Uuid>) -> Result<Caller> {
         let shown = match credential {
             // A JWT has two dots; a key has none.

@@ -21,6 +21,7 @@ impl AccountService {
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::Invalid`] for a bad name, a role above the caller's own, or an
     /// end that has passed.
+    #[tracing::instrument(target = "otel", name = "accounts.create_key", skip_all)]
     pub async fn create_key(&self, caller: &Caller, new: NewApiKey) -> Result<CreatedApiKey> {
         caller.may_write()?;
         let now = time::now();
@@ -66,6 +67,7 @@ impl AccountService {
     ///
     /// # Errors
     /// Those of the repository.
+    #[tracing::instrument(target = "otel", name = "accounts.list_keys", skip_all)]
     pub async fn list_keys(&self, caller: &Caller) -> Result<ApiKeyPage> {
         let keys = self.accounts.list_keys(caller.workspace_id).await?;
         Ok(ApiKeyPage { items: keys.into_iter().map(ApiKey::from).collect(), next_cursor: None })
@@ -75,6 +77,7 @@ impl AccountService {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::NotFound`] when there is no such key.
+    #[tracing::instrument(target = "otel", name = "accounts.delete_key", skip_all)]
     pub async fn delete_key(&self, caller: &Caller, id: Uuid) -> Result<()> {
         caller.may_write()?;
         if !self.accounts.delete_key(caller.workspace_id, id).await? {

@@ -13,6 +13,7 @@ impl AccountService {
     ///
     /// # Errors
     /// Those of the repository.
+    #[tracing::instrument(target = "otel", name = "accounts.list_members", skip_all)]
     pub async fn list_members(&self, caller: &Caller) -> Result<MemberPage> {
         let members = self.accounts.list_members(caller.workspace_id).await?;
         Ok(MemberPage { items: members.into_iter().map(Member::from).collect(), next_cursor: None })
@@ -23,6 +24,7 @@ impl AccountService {
     /// # Errors
     /// [`Error::Forbidden`] for who is no owner, [`Error::NotFound`] when nobody has signed up with the e-mail,
     /// [`Error::Conflict`] when the workspace would be left without an owner.
+    #[tracing::instrument(target = "otel", name = "accounts.put_member", skip_all)]
     pub async fn put_member(&self, caller: &Caller, new: NewMember) -> Result<Member> {
         caller.may_manage()?;
         let user = self.accounts.find_user_by_email(&possible(&new.email)).await?;
@@ -42,6 +44,7 @@ impl AccountService {
     /// # Errors
     /// [`Error::Forbidden`] for who is neither owner nor that member, [`Error::NotFound`] when there is no such
     /// member, [`Error::Conflict`] when the workspace would be left without an owner.
+    #[tracing::instrument(target = "otel", name = "accounts.delete_member", skip_all)]
     pub async fn delete_member(&self, caller: &Caller, user: Uuid) -> Result<()> {
         if caller.by_key || caller.user_id != user {
             caller.may_manage()?;

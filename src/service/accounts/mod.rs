@@ -73,6 +73,7 @@ impl AccountService {
     /// # Errors
     /// [`Error::Invalid`] for a bad e-mail or password, [`Error::Conflict`] when the e-mail is taken,
     /// [`Error::Forbidden`] when sign-up is closed.
+    #[tracing::instrument(target = "otel", name = "accounts.sign_up", skip_all)]
     pub async fn sign_up(&self, credentials: Credentials) -> Result<SignedUp> {
         self.create_user(credentials, self.config.signup == Signup::Closed).await
     }
@@ -107,6 +108,7 @@ impl AccountService {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] whichever of the two is wrong, [`Error::TooMany`] after several failures.
+    #[tracing::instrument(target = "otel", name = "accounts.log_in", skip_all)]
     pub async fn log_in(&self, address: IpAddr, credentials: Credentials) -> Result<TokenPair> {
         let email = possible(&credentials.email);
         let _turn = self.throttle.admit(address, &email).await?;
@@ -129,6 +131,7 @@ impl AccountService {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the user is gone.
+    #[tracing::instrument(target = "otel", name = "accounts.me", skip_all)]
     pub async fn me(&self, caller: &Caller) -> Result<Me> {
         let user = self.accounts.find_user(caller.user_id).await?.ok_or(Error::Unauthenticated)?;
         let memberships = self.accounts.list_memberships(caller.user_id).await?;

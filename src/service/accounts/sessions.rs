@@ -37,6 +37,7 @@ impl AccountService {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the token is no good.
+    #[tracing::instrument(target = "otel", name = "accounts.refresh", skip_all)]
     pub async fn refresh(&self, request: RefreshRequest) -> Result<TokenPair> {
         let fresh = new_refresh_token();
         match self.accounts.rotate(time::now(), &hash(&request.refresh_token), hash(&fresh)).await? {
@@ -54,6 +55,7 @@ impl AccountService {
     ///
     /// # Errors
     /// [`Error::Invalid`] when the token is not of this session.
+    #[tracing::instrument(target = "otel", name = "accounts.log_out", skip_all)]
     pub async fn log_out(&self, caller: &Caller, request: RefreshRequest) -> Result<()> {
         let session = self.accounts.find_session_of_token(&hash(&request.refresh_token)).await?;
         if caller.by_key || session != Some(caller.credential_id) {

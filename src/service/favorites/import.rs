@@ -50,6 +50,7 @@ impl FavoriteService {
     /// With the place of the line: [`Error::Malformed`], [`Error::Invalid`], [`Error::TooLarge`], and
     /// [`Error::Conflict`] when the user has another favorite under the id. [`Error::Unavailable`] when there are too
     /// many imports at once.
+    #[tracing::instrument(target = "otel", name = "favorites.import", skip_all)]
     pub async fn import(
         &self,
         caller: &Caller,

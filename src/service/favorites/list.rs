@@ -55,6 +55,7 @@ impl FavoriteService {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a limit or a cursor that is out of bounds.
+    #[tracing::instrument(target = "otel", name = "favorites.list", skip_all)]
     pub async fn list(&self, caller: &Caller, query: &FavoriteQuery) -> Result<FavoriteList> {
         let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {

@@ -22,6 +22,7 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -81,21 +82,22 @@ impl FavoriteService {
     /// # Errors
     /// [`Error::Malformed`], [`Error::Invalid`], [`Error::TooLarge`]; [`Error::Conflict`] when the user has as many as
     /// they may.
+    #[tracing::instrument(target = "otel", name = "favorites.create", skip_all)]
     pub async fn create(&self, caller: &Caller, body: &[u8]) -> Result<FoundFavorite> {
         let now = time::now();
         let row = row(caller.user_id, Uuid::now_v7(), form::read_new(body)?, now, now);
         let object = render::object(&row);
         let (service, shown) = (self.clone(), object.clone());
         // A task of its own: a caller who goes away must not come between the row and the cache.
-        let creation = tokio::spawn(async move {
+        let creation = async move {
             let max = service.limits.max_favorites;
             match service.favorites.insert(row.clone(), max).await? {
                 Written::Done(version) => service.changed(&row, version, Changed::Put(small(&shown))).await,
                 Written::Full | Written::Changed => return Err(full(max)),
             }
             Ok(())
-        });
-        creation.await.context("keeping a favorite")??;
+        };
+        tokio::spawn(creation.in_current_span()).await.context("keeping a favorite")??;
         Ok(FoundFavorite { etag: render::etag(&object), body: Some(object) })
     }
 
@@ -103,6 +105,7 @@ impl FavoriteService {
     ///
     /// # Errors
     /// [`Error::NotFound`].
+    #[tracing::instrument(target = "otel", name = "favorites.get", skip_all)]
     pub async fn get(&self, caller: &Caller, id: Uuid, has: impl Fn(&str) -> bool + Send) -> Result<FoundFavorite> {
         let user = caller.user_id;
         let load = || async move { Ok(self.load(user, id).await?.map(|object| small(&object).unwrap_or_default())) };
@@ -122,6 +125,7 @@ impl FavoriteService {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Changed`], and those of a new favorite.
+    #[tracing::instrument(target = "otel", name = "favorites.update", skip_all)]
     pub async fn update(
         &self,
         caller: &Caller,
@@ -130,7 +134,7 @@ impl FavoriteService {
         is_seen: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<FoundFavorite> {
         let (service, user) = (self.clone(), caller.user_id);
-        let change = tokio::spawn(async move {
+        let change = async move {
             for _ in 0..ATTEMPTS {
                 let old = service.seen(user, id, &is_seen).await?;
                 let draft = merge::merge(&old, &patch)?;
@@ -143,14 +147,15 @@ impl FavoriteService {
                 }
             }
             Err(busy())
-        });
-        change.await.context("changing a favorite")?
+        };
+        tokio::spawn(change.in_current_span()).await.context("changing a favorite")?
     }
 
     /// Deletes a favorite, if it `is_seen` under its tag.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Changed`].
+    #[tracing::instrument(target = "otel", name = "favorites.delete", skip_all)]
     pub async fn delete(
         &self,
         caller: &Caller,
@@ -158,7 +163,7 @@ impl FavoriteService {
         is_seen: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<()> {
         let (service, user) = (self.clone(), caller.user_id);
-        let deletion = tokio::spawn(async move {
+        let deletion = async move {
             for _ in 0..ATTEMPTS {
                 let old = service.seen(user, id, &is_seen).await?;
                 if let Written::Done(version) = service.favorites.delete(user, id, old.updated_at).await? {
@@ -167,8 +172,8 @@ impl FavoriteService {
                 }
             }
             Err(busy())
-        });
-        deletion.await.context("deleting a favorite")?
+        };
+        tokio::spawn(deletion.in_current_span()).await.context("deleting a favorite")?
     }
 
     /// The row as it is, if that is what the caller has seen.

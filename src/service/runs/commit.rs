@@ -13,6 +13,7 @@ use anyhow::anyhow;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::rows::place;
@@ -22,6 +23,7 @@ use crate::repository::entity::run;
 use crate::repository::runs::{NewSegment, Verdict};
 use crate::repository::{BlobKey, BlobStore, RunRepository};
 use crate::service::time;
+use crate::watch::Watch;
 
 /// Submissions that may wait for the owner to look at them; more wait at the door.
 const DOOR: usize = 256;
@@ -37,6 +39,8 @@ struct Submission {
     body: Vec<Bytes>,
     runs: Vec<run::Model>,
     reply: oneshot::Sender<Result<Verdict, Arc<Error>>>,
+    /// Where it waits, for whoever follows its trace.
+    span: Span,
 }
 
 impl Submission {
@@ -57,10 +61,11 @@ impl Committer {
         runs: RunRepository,
         blobs: BlobStore,
         metrics: Metrics,
+        watch: Watch,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (door, arrivals) = mpsc::channel(DOOR);
-        let owner =
-            Owner { runs, blobs, metrics, waiting: HashMap::new(), flushes: JoinSet::new(), of: HashMap::new() };
+        let (waiting, of) = (HashMap::new(), HashMap::new());
+        let owner = Owner { runs, blobs, metrics, watch, waiting, flushes: JoinSet::new(), of };
         (Self { door }, owner.run(arrivals))
     }
 
@@ -68,10 +73,12 @@ impl Committer {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when a store does not answer; then nothing of it is stored.
+    #[tracing::instrument(target = "otel", name = "runs.submit", skip_all)]
     pub async fn submit(&self, workspace: Uuid, body: Vec<Bytes>, runs: Vec<run::Model>) -> Result<Verdict> {
         let (reply, answer) = oneshot::channel();
         let closed = || Error::unavailable(anyhow!("the server is stopping"));
-        self.door.send(Submission { workspace, body, runs, reply }).await.map_err(|_| closed())?;
+        let submission = Submission { workspace, body, runs, reply, span: Span::current() };
+        self.door.send(submission).await.map_err(|_| closed())?;
         match answer.await.map_err(|_| closed())? {
             Ok(verdict) => Ok(verdict),
             Err(error) => Err(shared(&error)),
@@ -92,6 +99,7 @@ struct Owner {
     runs: RunRepository,
     blobs: BlobStore,
     metrics: Metrics,
+    watch: Watch,
     /// Who waits, by workspace; a workspace that is in here has a flush under way.
     waiting: HashMap<Uuid, Vec<Submission>>,
     flushes: JoinSet<()>,
@@ -153,10 +161,23 @@ impl Owner {
     }
 
     fn flush(&mut self, workspace: Uuid, submissions: Vec<Submission>) {
+        let span = span(&submissions);
         let flush = flush(self.runs.clone(), self.blobs.clone(), self.metrics.clone(), workspace, submissions);
-        let id = self.flushes.spawn(flush).id();
+        let flush = flush.instrument(span);
+        let id = self.flushes.spawn(self.watch.watched("flush", flush)).id();
         self.of.insert(id, workspace);
     }
+}
+
+/// The span of a flush: a part of the first request's trace, to which those of the others refer.
+fn span(submissions: &[Submission]) -> Span {
+    let Some((first, others)) = submissions.split_first() else { return Span::none() };
+    let span = tracing::info_span!(target: "otel", parent: &first.span, "runs.flush", requests = submissions.len());
+    for other in others {
+        span.follows_from(&other.span);
+    }
+    // Nothing is exported: what goes wrong is logged under the first request.
+    if span.is_disabled() { first.span.clone() } else { span }
 }
 
 async fn flush(runs: RunRepository, blobs: BlobStore, metrics: Metrics, workspace: Uuid, submissions: Vec<Submission>) {

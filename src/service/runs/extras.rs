@@ -16,6 +16,7 @@ impl RunService {
     ///
     /// # Errors
     /// As [`RunService::get`].
+    #[tracing::instrument(target = "otel", name = "runs.get_with_task_count", skip_all)]
     pub async fn get_with_task_count(
         &self,
         caller: &Caller,

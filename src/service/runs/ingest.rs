@@ -9,6 +9,7 @@ use std::io;
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use futures_util::Stream;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::rows::{place, row};
@@ -42,6 +43,7 @@ impl RunService {
     /// [`Error::Forbidden`] for a viewer, [`Error::Malformed`], [`Error::Invalid`] and [`Error::TooLarge`] with the
     /// place in the body, [`Error::Conflict`] when an id belongs to a different run, [`Error::Unavailable`] when a
     /// store does not answer; after any of them nothing of the body is stored.
+    #[tracing::instrument(target = "otel", name = "runs.ingest", skip_all)]
     pub async fn ingest(
         &self,
         caller: &Caller,
@@ -149,7 +151,7 @@ impl RunService {
         }
         let runs: Vec<run::Model> = runs.into_iter().map(|run| place(run, key.segment, 0)).collect();
         // The last bytes go to the disk while the rows are written, which are committed after them.
-        let finishing = tokio::spawn(writer.finish());
+        let finishing = tokio::spawn(writer.finish().in_current_span());
         let durable = async { finishing.await.context("finishing a blob")?.map(drop) };
         let (size, count) = (segment.size, runs.len());
         let verdicts = self.runs.insert(now, segment, vec![runs], durable).await?;

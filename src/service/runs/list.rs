@@ -22,6 +22,7 @@ impl RunService {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a limit, a cursor or a metadata filter that is out of bounds.
+    #[tracing::instrument(target = "otel", name = "runs.list", skip_all)]
     pub async fn list(&self, caller: &Caller, query: RunQuery) -> Result<RunPage> {
         let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {

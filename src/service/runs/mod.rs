@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -68,16 +69,21 @@ impl RunService {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::NotFound`] when there is no such run.
+    #[tracing::instrument(target = "otel", name = "runs.delete", skip_all)]
     pub async fn delete(&self, caller: &Caller, id: Uuid) -> Result<()> {
         caller.may_write()?;
         let (service, workspace) = (self.clone(), caller.workspace_id);
         // A task of its own: a caller who goes away must not leave a deleted run in the cache.
-        let deletion = tokio::spawn(async move {
+        let deletion = async move {
             let deleted = service.runs.delete(time::now(), workspace, id).await?;
             // Also when it was gone: an earlier delete may have died between the row and the cache.
             service.cache.invalidate(CacheKey::Run { workspace, id }).await;
             Ok::<_, Error>(deleted)
-        });
-        if deletion.await.context("deleting a run")?? { Ok(()) } else { Err(Error::NotFound("run")) }
+        };
+        if tokio::spawn(deletion.in_current_span()).await.context("deleting a run")?? {
+            Ok(())
+        } else {
+            Err(Error::NotFound("run"))
+        }
     }
 }

@@ -50,6 +50,7 @@ impl RunService {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Unavailable`] when a store does not answer; [`Error::Internal`] when its segment
     /// cannot be read, which is never an empty object.
+    #[tracing::instrument(target = "otel", name = "runs.get", skip_all)]
     pub async fn get(
         &self,
         caller: &Caller,

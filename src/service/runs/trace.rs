@@ -21,6 +21,7 @@ impl RunService {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the workspace has no run of it. An error after the first byte breaks the stream off.
+    #[tracing::instrument(target = "otel", name = "runs.trace", skip_all)]
     pub async fn trace(
         &self,
         caller: &Caller,

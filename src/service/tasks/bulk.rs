@@ -24,6 +24,7 @@ impl TaskService {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::Invalid`] for too many or none.
+    #[tracing::instrument(target = "otel", name = "tasks.create_many", skip_all)]
     pub async fn create_many(&self, caller: &Caller, new: Vec<Result<NewTask>>) -> Result<BulkAnswer> {
         caller.may_write()?;
         bounded("", new.len())?;
@@ -69,6 +70,7 @@ impl TaskService {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::Invalid`] for too many or none.
+    #[tracing::instrument(target = "otel", name = "tasks.set_status", skip_all)]
     pub async fn set_status(&self, caller: &Caller, request: BulkStatusRequest) -> Result<BulkAnswer> {
         caller.may_write()?;
         bounded("ids", request.ids.len())?;

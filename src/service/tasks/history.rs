@@ -24,6 +24,7 @@ impl TaskService {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there never was such a task, [`Error::Invalid`] for a limit or a cursor out of bounds.
+    #[tracing::instrument(target = "otel", name = "tasks.history", skip_all)]
     pub async fn history(
         &self,
         caller: &Caller,

@@ -43,6 +43,7 @@ impl TaskService {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a parameter that is out of bounds.
+    #[tracing::instrument(target = "otel", name = "tasks.list", skip_all)]
     pub async fn list(&self, caller: &Caller, query: TaskQuery) -> Result<Bytes> {
         let wanted = Wanted::new(query)?;
         let owner = caller.workspace_id;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
+use tracing::Instrument;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -76,6 +77,7 @@ impl TaskService {
     ///
     /// # Errors
     /// [`Error::NotFound`].
+    #[tracing::instrument(target = "otel", name = "tasks.get", skip_all)]
     pub async fn get(&self, caller: &Caller, id: i64, has: impl Fn(&str) -> bool + Send) -> Result<FoundTask> {
         let workspace = caller.workspace_id;
         let load = || async {
@@ -111,7 +113,7 @@ impl TaskService {
 
 /// Does `work` to its end, also when whoever asked for it goes away: a commit must be followed by its invalidation.
 async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work).await.context("writing tasks")?
+    tokio::spawn(work.in_current_span()).await.context("writing tasks")?
 }
 
 /// The entity tag of a task and its bytes. The version alone would not do: another task may come under the id.

@@ -55,6 +55,7 @@ impl TaskService {
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::Conflict`] for an id that belongs to another task, and whatever is
     /// wrong with a line; each says which one it is.
+    #[tracing::instrument(target = "otel", name = "tasks.import", skip_all)]
     pub async fn import(
         &self,
         caller: &Caller,

@@ -31,6 +31,7 @@ impl TaskService {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::Invalid`] for what is out of bounds.
+    #[tracing::instrument(target = "otel", name = "tasks.create", skip_all)]
     pub async fn create(&self, caller: &Caller, new: NewTask) -> Result<FoundTask> {
         caller.may_write()?;
         let draft = Draft::from(new);
@@ -56,6 +57,7 @@ impl TaskService {
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::NotFound`], [`Error::Changed`] when the caller has seen something
     /// else, [`Error::Invalid`] for what is out of bounds.
+    #[tracing::instrument(target = "otel", name = "tasks.edit", skip_all)]
     pub async fn edit(
         &self,
         caller: &Caller,
@@ -104,6 +106,7 @@ impl TaskService {
     /// # Errors
     /// [`Error::Forbidden`] for a viewer, [`Error::NotFound`], [`Error::Changed`] when the caller has seen something
     /// else.
+    #[tracing::instrument(target = "otel", name = "tasks.delete", skip_all)]
     pub async fn delete(
         &self,
         caller: &Caller,

@@ -1,0 +1,133 @@
+//! Names of functions by their addresses: the program's symbols, and the lines that the compiler noted.
+//!
+//! Line tables alone name a function without its path, and an async one by nothing but `{async_fn#0}`; the symbols have
+//! the whole name. What was put into another function has no symbol, so its path is that of its file.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::fs::{self, File};
+use std::sync::Arc;
+
+use anyhow::Context;
+use object::{Object, ObjectKind, ObjectSymbol, ReadCache, SymbolKind};
+
+use super::profile::Frame;
+
+/// The program as it runs.
+const PROGRAM: &str = "/proc/self/exe";
+/// Where our own sources were when they were compiled.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+
+/// A function of the program: where it begins, how long it is, its name.
+type Function<'data> = (u64, u64, &'data str);
+
+/// What is known of the program while a profile is read.
+pub struct Names<'data> {
+    functions: Vec<Function<'data>>,
+    base: u64,
+    known: HashMap<usize, Vec<Arc<Frame>>>,
+}
+
+/// Does `work` with the names of this program. It reads large tables, which are let go of at its end: the next profile
+/// may be far away.
+pub fn with_names<T>(work: impl FnOnce(&mut Names<'_>) -> T) -> T {
+    let cache = File::open(PROGRAM).ok().map(ReadCache::new);
+    let (mut functions, base) = cache.as_ref().and_then(|cache| functions(cache).ok()).unwrap_or_default();
+    functions.sort_unstable();
+    let done = work(&mut Names { functions, base, known: HashMap::new() });
+    backtrace::clear_symbol_cache();
+    done
+}
+
+/// The functions that have a symbol, and what their addresses are counted from.
+fn functions(cache: &ReadCache<File>) -> anyhow::Result<(Vec<Function<'_>>, u64)> {
+    let program = object::File::parse(cache).context("reading the program")?;
+    let is_function = |symbol: &object::Symbol<'_, '_, _>| symbol.kind() == SymbolKind::Text && symbol.size() > 0;
+    let symbols = program.symbols().filter(is_function);
+    let functions = symbols.filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?))).collect();
+    let base = if program.kind() == ObjectKind::Executable { 0 } else { base()? };
+    Ok((functions, base))
+}
+
+/// Where the program lies in memory: the first of its pieces is its beginning.
+fn base() -> anyhow::Result<u64> {
+    let path = fs::read_link(PROGRAM).context("finding the program")?;
+    let path = path.display().to_string();
+    let maps = fs::read_to_string("/proc/self/maps").context("finding the program")?;
+    let first = maps.lines().find(|line| line.ends_with(&path)).context("finding the program")?;
+    let start = first.split('-').next().unwrap_or_default();
+    u64::from_str_radix(start, 16).context("finding the program")
+}
+
+impl Names<'_> {
+    /// The functions that a call comes back to at an address, as it stands on a stack, the innermost of those that were
+    /// put into one first.
+    pub fn frames(&mut self, address: usize) -> &[Arc<Frame>] {
+        let symbol = self.symbol(address);
+        self.known.entry(address).or_insert_with(|| {
+            let mut frames = Vec::new();
+            // That the call is before the address, the library knows.
+            backtrace::resolve(address as *mut c_void, |symbol| {
+                if let Some(name) = symbol.name() {
+                    let file = symbol.filename().map(|file| file.display().to_string()).unwrap_or_default();
+                    let function = with_path(format!("{name:#}"), &file);
+                    frames.push(Frame { function, file, line: symbol.lineno().unwrap_or_default() });
+                }
+            });
+            match (frames.last_mut(), symbol) {
+                (Some(outermost), Some(name)) => outermost.function = name,
+                (None, Some(function)) => frames.push(Frame { function, file: String::new(), line: 0 }),
+                (_, None) => {}
+            }
+            frames.into_iter().map(Arc::new).collect()
+        })
+    }
+
+    /// The whole name of the function that a call comes back to.
+    fn symbol(&self, address: usize) -> Option<String> {
+        let place = (address as u64).checked_sub(self.base)?.checked_sub(1)?;
+        let after = self.functions.partition_point(|(start, ..)| *start <= place);
+        let (start, size, name) = self.functions.get(after.checked_sub(1)?)?;
+        (place < start + size).then(|| format!("{:#}", rustc_demangle::demangle(name)))
+    }
+}
+
+/// A name of ours that has no path, with that of its file.
+fn with_path(name: String, file: &str) -> String {
+    let head = name.split('<').next().unwrap_or_default();
+    let module = file.strip_prefix(SOURCES).and_then(|file| file.strip_suffix(".rs"));
+    match module {
+        Some(module) if !head.is_empty() && !head.contains("::") => {
+            let module = module.strip_suffix("/mod").unwrap_or(module).replace('/', "::");
+            format!("{}::{module}::{name}", env!("CARGO_PKG_NAME"))
+        }
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_has_its_whole_name_and_its_line() {
+        // One that is not put into another one, which an address in a table makes sure of.
+        let address = crate::config::env_example as fn() -> String as usize;
+        let named = with_names(|names| names.frames(address + 1).to_vec());
+        let frame = named.last().unwrap();
+        assert_eq!(frame.function, "runyard::config::document::env_example");
+        assert!(frame.file.ends_with("src/config/document.rs") && frame.line > 0, "{frame:?}");
+        assert!(with_names(|names| names.frames(1).is_empty()));
+    }
+
+    #[test]
+    fn a_name_without_a_path_has_that_of_its_file() {
+        let file = |path: &str| format!("{SOURCES}{path}");
+        assert_eq!(with_path("is_stop".into(), &file("service/x/skip.rs")), "runyard::service::x::skip::is_stop");
+        assert_eq!(with_path("{closure#0}<a::B>".into(), &file("config/mod.rs")), "runyard::config::{closure#0}<a::B>");
+        for name in ["runyard::config::x", "<a::B as c::D>::e"] {
+            assert_eq!(with_path(name.into(), &file("config/mod.rs")), name);
+        }
+        assert_eq!(with_path("fold".into(), "/elsewhere/fold.rs"), "fold");
+    }
+}
