@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod body;
 pub mod cursor;
 pub mod favorites;
+pub mod gather;
 pub mod health;
 pub mod json;
 pub mod lines;

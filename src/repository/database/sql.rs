@@ -83,6 +83,15 @@ impl Database {
         }
     }
 
+    /// The integers of all the lists of a group as one list.
+    pub fn united(&self, column: &str) -> String {
+        if self.writer.get_database_backend() == DbBackend::Postgres {
+            format!("concat('{{', string_agg(btrim({column}, '{{}}'), ','), '}}')")
+        } else {
+            format!("concat('[', group_concat(trim({column}, '[]'), ','), ']')")
+        }
+    }
+
     /// Ids as a list.
     pub fn ids(&self, ids: &[Uuid]) -> Value {
         self.list(ids.iter().map(|id| format!("\"{id}\"")))

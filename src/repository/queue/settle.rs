@@ -1,6 +1,6 @@
 //! What a consumer says of a lease: each statement names the lease and its end, so that a lost one changes nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -115,6 +115,46 @@ impl QueueRepository {
         self.database.bounded(work).await
     }
 
+    /// Acks all that these leases of a workspace still hold, each by itself; for each how many messages, or why none:
+    /// [`Error::NotFound`] for a lease that is not of this workspace, [`Error::Conflict`] for one that holds nothing
+    /// any longer, or was named before.
+    ///
+    /// # Errors
+    /// Those of the database; then nothing is acked.
+    pub async fn ack_leases(&self, workspace: Uuid, leases: &[Uuid], now: DateTime<Utc>) -> Result<Vec<Result<u64>>> {
+        let ids = self.database.ids(leases);
+        let ours = format!("FROM leases WHERE workspace_id = $2 AND {}", self.database.is_one_of_ids("id", "$1"));
+        let of_leases = |list: String| format!("(SELECT {list} {ours})");
+        let sql = format!(
+            "UPDATE messages SET state = {ACKED}, updated_at = $3 WHERE {topics} AND {ranks} AND {leases} \
+             AND messages.state = {LIVE} AND messages.visible_at > $3 RETURNING messages.lease_id",
+            topics = self.database.is_one_of("messages.topic_id", &of_leases(self.database.listed("topic_id"))),
+            ranks = self.database.is_one_of("messages.rank", &of_leases(self.database.united("ranks"))),
+            leases = self.database.is_one_of_ids("messages.lease_id", "$1"),
+        );
+        let work = async {
+            let statement = self.database.statement(sql, [ids.clone(), workspace.into(), micros(now).into()]);
+            let mut acked: HashMap<Uuid, u64> = HashMap::new();
+            for row in self.database.writer().query_all_raw(statement).await? {
+                *acked.entry(row.try_get("", "lease_id")?).or_default() += 1;
+            }
+            let mut known: HashSet<Uuid> = acked.keys().copied().collect();
+            if !leases.iter().all(|lease| known.contains(lease)) {
+                let statement = self.database.statement(format!("SELECT id {ours}"), [ids, workspace.into()]);
+                for row in self.database.writer().query_all_raw(statement).await? {
+                    known.insert(row.try_get("", "id")?);
+                }
+            }
+            let outcome = |lease: &Uuid| match acked.remove(lease) {
+                Some(count) => Ok(count),
+                None if known.contains(lease) => Err(lost()),
+                None => Err(Error::NotFound("lease")),
+            };
+            Ok(leases.iter().map(outcome).collect())
+        };
+        self.database.bounded(work).await
+    }
+
     async fn settle_in(
         &self,
         connection: &impl ConnectionTrait,
@@ -206,10 +246,14 @@ impl QueueRepository {
         let sql = "SELECT 1 AS one FROM leases WHERE id = $1 AND workspace_id = $2";
         let statement = self.database.statement(sql, [lease.into(), workspace.into()]);
         match connection.query_one_raw(statement).await? {
-            Some(_) => Err(Error::conflict("", "the lease is lost, or does not hold all of these messages")),
+            Some(_) => Err(lost()),
             None => Err(Error::NotFound("lease")),
         }
     }
+}
+
+fn lost() -> Error {
+    Error::conflict("", "the lease is lost, or does not hold all of these messages")
 }
 
 /// How long a message waits after a nack, in microseconds: one second, doubled with each attempt, give or take a

@@ -35,7 +35,11 @@ impl QueueService {
     pub async fn ack(&self, caller: &Caller, lease: Uuid, request: AckRequest) -> Result<AckAnswer> {
         caller.may_write()?;
         let named = request.check()?;
-        let acked = self.settle(caller, lease, named, Settlement::Ack).await?;
+        let acked = if named.is_empty() {
+            self.acks.ack(caller.workspace_id, lease).await?
+        } else {
+            self.settle(caller, lease, named, Settlement::Ack).await?
+        };
         Ok(AckAnswer { acked })
     }
 

@@ -1,5 +1,6 @@
 //! The queue: messages that are delivered until they are acked, each for a while to one consumer alone.
 
+mod acks;
 mod announcer;
 mod claimer;
 mod examples;
@@ -20,6 +21,7 @@ pub use vocabulary::{
 use std::sync::Arc;
 use std::time::Duration;
 
+use acks::Acks;
 use anyhow::Context;
 use moka::future::Cache;
 use tokio::sync::{Notify, mpsc};
@@ -32,6 +34,7 @@ use crate::repository::QueueRepository;
 use crate::repository::queue::{Published, Topic};
 use crate::service::accounts::Caller;
 use crate::service::time;
+use crate::watch::Watch;
 
 /// How long a topic's settings are used that another replica may have changed.
 const TOPIC_TTL: Duration = Duration::from_secs(2);
@@ -43,6 +46,7 @@ const TOPICS: u64 = 10_000;
 pub struct QueueService {
     queue: QueueRepository,
     claimer: Claimer,
+    acks: Acks,
     topics: Cache<(Uuid, String), Topic>,
     announcing: mpsc::UnboundedSender<(i64, i64)>,
     closing: CancellationToken,
@@ -52,9 +56,14 @@ pub struct QueueService {
 impl QueueService {
     /// Over this repository, and what it has to do in the background, which is to be run and ends after the last of
     /// the services is gone.
-    pub fn new(queue: QueueRepository, limits: &Limits) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub fn new(
+        queue: QueueRepository,
+        limits: &Limits,
+        watch: Watch,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let closing = CancellationToken::new();
         let (claimer, claiming) = Claimer::new(queue.clone(), closing.clone());
+        let (acks, acking) = Acks::new(queue.clone(), watch);
         let (announcing, announced) = mpsc::unbounded_channel();
         let myself = Uuid::new_v4();
         let announce = announcer::announce(queue.clone(), myself, announced);
@@ -66,11 +75,11 @@ impl QueueService {
                     () = hear => {}
                 }
             };
-            tokio::join!(claiming, announce);
+            tokio::join!(claiming, acking, announce);
         };
         let topics = Cache::builder().max_capacity(TOPICS).time_to_live(TOPIC_TTL).build();
         let max_payload = limits.max_message.as_u64();
-        (Self { queue, claimer, topics, announcing, closing, max_payload }, background)
+        (Self { queue, claimer, acks, topics, announcing, closing, max_payload }, background)
     }
 
     /// Lets nobody wait any longer for a message: the server is about to stop.

@@ -1,10 +1,8 @@
-//! Shares commits: one task owns what waits for each workspace, and while one flush is under way the requests that
-//! arrive gather for the next.
+//! Shares commits: the small requests of a workspace that arrive while one flush is under way are one flush.
 //!
 //! A flush is one blob write, then one insert of all rows, then every request is answered; an idle server flushes
 //! at once. A request is never answered before its bytes and its rows are durable.
 
-use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +10,6 @@ use std::time::Instant;
 use anyhow::anyhow;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{Id, JoinSet};
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
@@ -22,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::repository::entity::run;
 use crate::repository::runs::{NewSegment, Verdict};
 use crate::repository::{BlobKey, BlobStore, RunRepository};
+use crate::service::gather::{Together, gather, shared};
 use crate::service::time;
 use crate::watch::Watch;
 
@@ -35,7 +33,6 @@ const FLUSH_ROWS: usize = 4_096;
 /// One request that waits to be stored.
 #[derive(Debug)]
 struct Submission {
-    workspace: Uuid,
     body: Vec<Bytes>,
     runs: Vec<run::Model>,
     reply: oneshot::Sender<Result<Verdict, Arc<Error>>>,
@@ -52,7 +49,7 @@ impl Submission {
 /// The way to the task that stores small requests.
 #[derive(Debug, Clone)]
 pub struct Committer {
-    door: mpsc::Sender<Submission>,
+    door: mpsc::Sender<(Uuid, Submission)>,
 }
 
 impl Committer {
@@ -64,9 +61,7 @@ impl Committer {
         watch: Watch,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (door, arrivals) = mpsc::channel(DOOR);
-        let (waiting, of) = (HashMap::new(), HashMap::new());
-        let owner = Owner { runs, blobs, metrics, watch, waiting, flushes: JoinSet::new(), of };
-        (Self { door }, owner.run(arrivals))
+        (Self { door }, gather(Flushes { runs, blobs, metrics }, watch, arrivals))
     }
 
     /// Stores a request's runs, whose ranges count from the start of its body.
@@ -77,95 +72,38 @@ impl Committer {
     pub async fn submit(&self, workspace: Uuid, body: Vec<Bytes>, runs: Vec<run::Model>) -> Result<Verdict> {
         let (reply, answer) = oneshot::channel();
         let closed = || Error::unavailable(anyhow!("the server is stopping"));
-        let submission = Submission { workspace, body, runs, reply, span: Span::current() };
-        self.door.send(submission).await.map_err(|_| closed())?;
-        match answer.await.map_err(|_| closed())? {
-            Ok(verdict) => Ok(verdict),
-            Err(error) => Err(shared(&error)),
-        }
+        let submission = Submission { body, runs, reply, span: Span::current() };
+        self.door.send((workspace, submission)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?.map_err(|error| shared(&error, "storing a segment"))
     }
 }
 
-/// One error for each of the requests that share a flush.
-fn shared(error: &Arc<Error>) -> Error {
-    let cause = anyhow!("storing a segment: {:#}", anyhow::Error::new(Arc::clone(error)));
-    match error.as_ref() {
-        Error::Unavailable(_) => Error::Unavailable(cause),
-        _ => Error::Internal(cause),
-    }
-}
-
-struct Owner {
+/// What a flush needs.
+struct Flushes {
     runs: RunRepository,
     blobs: BlobStore,
     metrics: Metrics,
-    watch: Watch,
-    /// Who waits, by workspace; a workspace that is in here has a flush under way.
-    waiting: HashMap<Uuid, Vec<Submission>>,
-    flushes: JoinSet<()>,
-    /// Which workspace each flush is of.
-    of: HashMap<Id, Uuid>,
 }
 
-impl Owner {
-    async fn run(mut self, mut arrivals: mpsc::Receiver<Submission>) {
-        let mut open = true;
-        while open || !self.flushes.is_empty() {
-            tokio::select! {
-                arrival = arrivals.recv(), if open => match arrival {
-                    Some(submission) => self.arrived(submission),
-                    None => open = false,
-                },
-                Some(ended) = self.flushes.join_next_with_id() => {
-                    let id = match ended {
-                        Ok((id, ())) => id,
-                        Err(error) => {
-                            tracing::error!(%error, "a flush died");
-                            error.id()
-                        }
-                    };
-                    if let Some(workspace) = self.of.remove(&id) {
-                        self.flushed(workspace);
-                    }
-                }
-            }
-        }
-    }
+impl Together for Flushes {
+    const NAME: &'static str = "flush";
+    /// The workspace.
+    type Key = Uuid;
+    type Item = Submission;
 
-    fn arrived(&mut self, submission: Submission) {
-        let workspace = submission.workspace;
-        match self.waiting.get_mut(&workspace) {
-            Some(waiting) => waiting.push(submission),
-            None => {
-                self.waiting.insert(workspace, Vec::new());
-                self.flush(workspace, vec![submission]);
-            }
-        }
-    }
-
-    fn flushed(&mut self, workspace: Uuid) {
-        let Some(waiting) = self.waiting.get_mut(&workspace) else { return };
-        if waiting.is_empty() {
-            self.waiting.remove(&workspace);
-            return;
-        }
+    fn fitting(waiting: &[Submission]) -> usize {
         let (mut bytes, mut rows) = (0, 0);
         let fitting = waiting.iter().take_while(|submission| {
             bytes += submission.size();
             rows += submission.runs.len();
             bytes <= FLUSH_BYTES && rows <= FLUSH_ROWS
         });
-        let count = fitting.count().max(1);
-        let next: Vec<Submission> = waiting.drain(..count).collect();
-        self.flush(workspace, next);
+        fitting.count()
     }
 
-    fn flush(&mut self, workspace: Uuid, submissions: Vec<Submission>) {
+    fn work(&self, workspace: Uuid, submissions: Vec<Submission>) -> impl Future<Output = ()> + Send + 'static {
         let span = span(&submissions);
-        let flush = flush(self.runs.clone(), self.blobs.clone(), self.metrics.clone(), workspace, submissions);
-        let flush = flush.instrument(span);
-        let id = self.flushes.spawn(self.watch.watched("flush", flush)).id();
-        self.of.insert(id, workspace);
+        flush(self.runs.clone(), self.blobs.clone(), self.metrics.clone(), workspace, submissions).instrument(span)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Fencing: what a lost lease tries is 409 and changes nothing, neither all of it nor a part.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -111,6 +112,45 @@ async fn two_acks_of_one_lease_at_once_are_one_ack() {
         assert_eq!(statuses, [200, 409]);
     }
     assert_eq!(counts(&ada, "t").await, [0, 0, 0, 40, 0]);
+}
+
+#[tokio::test]
+async fn of_many_acks_at_once_each_has_its_own_outcome() {
+    let (app, ada) = app().await;
+    let eve = app.user("eve").await;
+    for round in 1..=5 {
+        let (mut asked, mut held) = (Vec::new(), 0);
+        for topic in ["a", "b", "c"] {
+            for count in 1..=4 {
+                publish(&ada, topic, &(0..count).map(message).collect::<Vec<_>>()).await;
+                let leased = lease(&ada, topic, count).await;
+                asked.push((&ada, path(&leased, "ack"), 200, count));
+                held += count;
+            }
+        }
+        publish(&ada, "t", &[message(0)]).await;
+        let done = lease(&ada, "t", 1).await;
+        assert_eq!(ack(&ada, &done).await, 1);
+        asked.push((&ada, path(&done, "ack"), 409, 0));
+        publish(&eve, "a", &[message(0)]).await;
+        let foreign = lease(&eve, "a", 1).await;
+        asked.push((&ada, path(&foreign, "ack"), 404, 0));
+        asked.push((&ada, path(&json!({"lease_id": Uuid::new_v4()}), "ack"), 404, 0));
+        let answers = asked.iter().map(async |(client, path, status, count)| {
+            let answer = client.post(path, &json!({})).await;
+            match status {
+                200 => assert_eq!(answer.ok(200), json!({"acked": count})),
+                _ => drop(answer.problem(*status)),
+            }
+        });
+        join_all(answers).await;
+        assert_eq!(ack(&eve, &foreign).await, 1);
+        let mut acked = 0;
+        for topic in ["a", "b", "c"] {
+            acked += counts(&ada, topic).await[3];
+        }
+        assert_eq!(acked, round * held as i64);
+    }
 }
 
 #[tokio::test]
