@@ -138,7 +138,8 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let (watch, watching) = Watch::new();
     tokio::spawn(watching);
     let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone(), watch.clone());
-    let (queue, claiming) = QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits, watch.clone());
+    let (queue, claiming) =
+        QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits, watch.clone());
     let segments = SegmentRepository::new(stores.database.clone());
     let positions = StreamerRepository::new(stores.database.clone());
     let parts = Parts { positions, telemetry: TelemetryRepository::new(stores.database.clone()), queue: queue.clone() };

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::ColumnType;
 use serde::Serialize;
 use uuid::Uuid;
@@ -68,6 +69,20 @@ const CLAIMED: [Column; 4] = [
 ];
 
 impl QueueRepository {
+    /// The rank of the first message from a rank on that lives, leased or not.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn first_living(&self, topic: &Topic, from: i64) -> Result<Option<i64>> {
+        let sql = format!(
+            "SELECT rank FROM messages WHERE topic_id = $1 AND rank >= $2 AND state = {LIVE} ORDER BY rank LIMIT 1"
+        );
+        let statement = self.database.statement(sql, [topic.id.into(), from.into()]);
+        let work = async { Ok(self.database.reader().query_one_raw(statement).await?) };
+        let row = self.database.bounded(work).await?;
+        row.map(|row| Ok(row.try_get("", "rank")?)).transpose()
+    }
+
     /// Leases the first ready messages from a rank on, to these consumers in their order.
     ///
     /// # Errors

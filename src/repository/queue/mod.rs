@@ -19,7 +19,7 @@ pub use expire::{Expired, Expiry};
 pub use publish::{MAX_PRIORITY, NewMessage, Published, first_rank};
 pub use settle::Settlement;
 pub use topics::{Counts, TopicSettings};
-pub use upkeep::{REST, Rows};
+pub use upkeep::{Place, REST, Rows, Swept};
 
 use chrono::{DateTime, Utc};
 

@@ -1,14 +1,14 @@
 //! The upkeep of the queue, a role: settled messages are removed in bulk, old ones expire, and what nobody asks for
 //! any more is forgotten. Any number of processes may do it at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::QueueService;
 use crate::error::Result;
 use crate::repository::QueueRepository;
-use crate::repository::queue::{Expiry, REST, Rows};
+use crate::repository::queue::{Expiry, Place, REST, Rows};
 use crate::service::roles::{Step, Worker};
 
 /// When what is in the queue is put in order.
@@ -44,6 +44,8 @@ const BUSY: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(5);
 /// Messages that one statement lets go.
 const CHUNK: u64 = 5_000;
+/// Statements of one sweep through a slot, each over some thousand rows; the next one goes on from there.
+const SWEEPS: usize = 100;
 
 /// What a process remembers of its upkeep; the next one starts anew.
 #[derive(Debug)]
@@ -55,16 +57,24 @@ pub struct Upkeep {
     rows: i64,
     /// When it was last looked for what is too old.
     looked: Option<DateTime<Utc>>,
-    /// Before when a slot is not looked at again, since something in it has to end first.
-    not_before: Vec<DateTime<Utc>>,
+    /// What is known of each slot.
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// Before when it is not looked at again, since something in it has to end first.
+    not_before: DateTime<Utc>,
+    /// How far it is swept.
+    swept: Place,
 }
 
 impl QueueService {
     /// Its upkeep.
     pub fn upkeep(&self, plan: UpkeepPlan) -> Upkeep {
         let slots = usize::try_from(REST).unwrap_or(0) + 1;
-        let not_before = vec![DateTime::<Utc>::MIN_UTC; slots];
-        Upkeep { queue: self.queue.clone(), plan, pause: BUSY, rows: 0, looked: None, not_before }
+        let slots = vec![Slot { not_before: DateTime::<Utc>::MIN_UTC, swept: Place::START }; slots];
+        Upkeep { queue: self.queue.clone(), plan, pause: BUSY, rows: 0, looked: None, slots }
     }
 }
 
@@ -118,50 +128,65 @@ impl Upkeep {
 
     /// Empties a closed slot, if what lives in it is little.
     async fn clear(&mut self, slot: i64, now: DateTime<Utc>) -> Result<bool> {
-        let Some(place) = usize::try_from(slot).ok().filter(|place| *place < self.not_before.len()) else {
-            return Ok(false);
-        };
-        if self.not_before[place] > now {
+        if self.slot(slot).is_none_or(|slot| slot.not_before > now) {
             return Ok(false);
         }
         if self.queue.count_slot(slot, Rows::All, 1).await? == 0 {
             return Ok(false);
         }
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
+        let done = self.try_clear(slot, now).await;
+        if !matches!(done, Ok(true)) {
+            self.wait(slot, begun, now);
+        }
+        done
+    }
+
+    async fn try_clear(&self, slot: i64, now: DateTime<Utc>) -> Result<bool> {
         while self.queue.lay_to_rest(slot, now).await? > 0 {}
         let live = self.queue.count_slot(slot, Rows::Live, self.plan.stragglers + 1).await?;
         // Some come to life, or end, between the count and the lock.
-        let done = live <= self.plan.stragglers && self.queue.empty_slot(slot, 2 * self.plan.stragglers).await?;
-        if !done {
-            self.wait(slot, begun, now);
-        }
-        Ok(done)
+        Ok(live <= self.plan.stragglers && self.queue.empty_slot(slot, 2 * self.plan.stragglers).await?)
     }
 
     /// Deletes what is settled in a slot; whether there was anything.
     async fn sweep(&mut self, slot: i64, now: DateTime<Utc>) -> Result<bool> {
-        if usize::try_from(slot).is_ok_and(|place| self.not_before.get(place).is_some_and(|until| *until > now)) {
+        if self.slot(slot).is_none_or(|slot| slot.not_before > now) {
             return Ok(false);
         }
-        let begun = std::time::Instant::now();
-        let mut swept = 0;
-        loop {
-            let count = self.queue.sweep(slot).await?;
-            swept += count;
-            if count == 0 {
+        let begun = Instant::now();
+        let swept = self.try_sweep(slot).await;
+        self.wait(slot, begun, now);
+        swept
+    }
+
+    /// A bounded part of a slot after the other, so that a backlog that nobody works costs no more than a small one.
+    async fn try_sweep(&mut self, slot: i64) -> Result<bool> {
+        let mut count = 0;
+        for _ in 0..SWEEPS {
+            let Some(place) = self.slot(slot).map(|slot| slot.swept) else { break };
+            let swept = self.queue.sweep(slot, place).await?;
+            count += swept.count;
+            if let Some(slot) = self.slot(slot) {
+                slot.swept = swept.last.unwrap_or(Place::START);
+            }
+            if swept.last.is_none() {
                 break;
             }
         }
-        self.wait(slot, begun, now);
-        Ok(swept > 0)
+        Ok(count > 0)
+    }
+
+    fn slot(&mut self, slot: i64) -> Option<&mut Slot> {
+        usize::try_from(slot).ok().and_then(|place| self.slots.get_mut(place))
     }
 
     /// Leaves a slot alone for a time in proportion to what the look at it took, so that the looks take a few percent
     /// of the time at most, however much lives in it.
-    fn wait(&mut self, slot: i64, begun: std::time::Instant, now: DateTime<Utc>) {
+    fn wait(&mut self, slot: i64, begun: Instant, now: DateTime<Utc>) {
         let wait = TimeDelta::from_std(begun.elapsed() * self.plan.patience).unwrap_or(TimeDelta::zero());
-        if let Some(until) = usize::try_from(slot).ok().and_then(|place| self.not_before.get_mut(place)) {
-            *until = now + wait;
+        if let Some(slot) = self.slot(slot) {
+            slot.not_before = now + wait;
         }
     }
 

@@ -15,31 +15,25 @@
 //! that lock, for nobody holds them. Settled rows in there, and everywhere if there are no slots, are deleted one by
 //! one.
 
-use std::collections::BTreeMap;
+mod sweep;
+
+pub use sweep::{Place, Swept};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::ColumnType;
 use sea_orm::{ConnectionTrait, Value};
-use uuid::Uuid;
 
 use super::{ACKED, DEAD, GONE, LIVE, QueueRepository, is_dead, micros};
 use crate::error::{Error, Result};
-use crate::repository::database::Column;
 
 /// The slot for what rests.
 pub const REST: i64 = 4;
 /// The columns of a message but for its slot.
 const MESSAGE: &str = "topic_id, rank, visible_at, created_at, updated_at, msg_uuid, lease_id, attempts, state, \
     leased_by, reason";
-/// What tells messages apart, wherever they are.
-const KEY: [Column; 3] =
-    [("topic_id", ColumnType::BigInteger), ("rank", ColumnType::BigInteger), ("msg_uuid", ColumnType::Uuid)];
 /// What is delayed for longer rests.
 const LONG: TimeDelta = TimeDelta::seconds(60);
 /// Rows that one statement deletes or moves.
 const CHUNK: i64 = 2_000;
-/// A lease is remembered so long after its end: until then it is lost, and unknown afterwards.
-const LEASE_KEPT: TimeDelta = TimeDelta::minutes(15);
 
 /// Which rows are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,89 +204,5 @@ impl QueueRepository {
         self.database.empty_parts(&transaction, &["messages", "message_payloads"], slot).await?;
         transaction.commit().await?;
         Ok(true)
-    }
-
-    /// Deletes some settled messages of a slot, and adds those that are acked to their topics' counts. How many.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn sweep(&self, slot: i64) -> Result<u64> {
-        let some = format!(
-            "SELECT topic_id, rank, msg_uuid, state FROM messages WHERE slot = $1 AND state IN ({ACKED}, {GONE}) \
-             LIMIT {CHUNK}"
-        );
-        let some = self.database.statement(some, [slot.into()]);
-        let work = async {
-            // Looked for beside the writers: what is settled stays so.
-            let rows = self.database.reader().query_all_raw(some).await?;
-            if rows.is_empty() {
-                return Ok(0);
-            }
-            let (mut keys, mut acked) = (Vec::with_capacity(rows.len()), BTreeMap::<i64, i64>::new());
-            for row in &rows {
-                let topic_id: i64 = row.try_get("", "topic_id")?;
-                let (rank, msg_uuid): (i64, Uuid) = (row.try_get("", "rank")?, row.try_get("", "msg_uuid")?);
-                keys.push(serde_json::json!({"topic_id": topic_id, "rank": rank, "msg_uuid": msg_uuid}));
-            }
-            let keys = serde_json::Value::from(keys).to_string();
-            let given = self.database.given(2, &KEY);
-            let transaction = self.database.begin().await?;
-            let delete = |table: &str| {
-                format!(
-                    "DELETE FROM {table} WHERE slot = $1 AND (topic_id, rank, msg_uuid) IN \
-                     (SELECT topic_id, rank, msg_uuid FROM {given})"
-                )
-            };
-            let values: [Value; 2] = [slot.into(), keys.into()];
-            let messages = format!("{} RETURNING topic_id, state", delete("messages"));
-            let deleted = transaction.query_all_raw(self.database.statement(messages, values.clone())).await?;
-            transaction.execute_raw(self.database.statement(delete("message_payloads"), values)).await?;
-            // Counted by who deletes them: another process may be at the same rows.
-            for row in &deleted {
-                if row.try_get::<i16>("", "state")? == ACKED {
-                    *acked.entry(row.try_get("", "topic_id")?).or_default() += 1;
-                }
-            }
-            for (topic, count) in acked {
-                let sql = "UPDATE topics SET acked_before = acked_before + $2 WHERE id = $1";
-                transaction.execute_raw(self.database.statement(sql, [topic.into(), count.into()])).await?;
-            }
-            transaction.commit().await?;
-            Ok(rows.len() as u64)
-        };
-        self.database.bounded(work).await
-    }
-
-    /// Forgets some leases that ended long ago. How many.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn forget_leases(&self, now: DateTime<Utc>) -> Result<u64> {
-        let sql = format!(
-            "DELETE FROM leases WHERE id IN (SELECT id FROM leases WHERE until < $1 ORDER BY until LIMIT {CHUNK})"
-        );
-        self.delete(sql, vec![micros(now - LEASE_KEPT).into()]).await
-    }
-
-    /// Forgets some keys that are older than their topic's window. How many.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn forget_keys(&self, now: DateTime<Utc>) -> Result<u64> {
-        // The first condition is what an index can use on every database.
-        let sql = format!(
-            "DELETE FROM message_keys WHERE (topic_id, msg_uuid) IN (SELECT k.topic_id, k.msg_uuid \
-             FROM message_keys AS k JOIN topics AS t ON t.id = k.topic_id \
-             WHERE k.seen_at <= $1 - (SELECT min(dedup_seconds) FROM topics) * 1000000 \
-             AND k.seen_at <= $1 - t.dedup_seconds * 1000000 LIMIT {CHUNK}) \
-             AND seen_at <= $1 - (SELECT dedup_seconds FROM topics WHERE topics.id = topic_id) * 1000000"
-        );
-        self.delete(sql, vec![micros(now).into()]).await
-    }
-
-    async fn delete(&self, sql: String, values: Vec<Value>) -> Result<u64> {
-        let statement = self.database.statement(sql, values);
-        let work = async { Ok(self.database.writer().execute_raw(statement).await?.rows_affected()) };
-        self.database.bounded(work).await
     }
 }

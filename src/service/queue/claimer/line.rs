@@ -1,0 +1,247 @@
+//! Who waits for messages of one topic, and what is known of it: two ranks that save a claim from stepping over what
+//! is taken or done, neither of which is believed for long.
+//!
+//! Before the hint nothing was ready, and before the floor nothing lived, when they were last looked at; what is
+//! announced since lowers both. A lease that ends is found by a look from the floor on, which is never older than
+//! [`LOOK`] while somebody waits. What came before the floor unannounced (the commit of another process that was late,
+//! its announcement lost) is found by a search through everything, which is made the more seldom the longer it takes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Leased, Wish};
+use crate::error::{Error, Result};
+use crate::repository::QueueRepository;
+use crate::repository::queue::{Claimed, Taker, Topic};
+use crate::service::time;
+
+/// Longest between two looks from the floor on while somebody waits.
+const LOOK: Duration = Duration::from_millis(400);
+/// Least time between two searches through everything.
+const SEARCH: Duration = Duration::from_secs(5);
+/// After a search there is none for so many times as long as it took.
+const PATIENCE: u32 = 20;
+/// The floor is so much before the first message that lives: clocks differ, and so does how long a commit takes.
+const SKEW: TimeDelta = TimeDelta::seconds(1);
+/// Messages that one claim takes for several consumers.
+const PLACES: usize = 1_000;
+
+/// A consumer who waits.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Where it waits.
+    pub topic: Topic,
+    /// For what.
+    pub wish: Wish,
+    /// Since when.
+    pub since: Instant,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Leased, std::sync::Arc<Error>>>,
+}
+
+impl Waiting {
+    /// Until when.
+    pub fn deadline(&self) -> Instant {
+        self.since + self.wish.wait
+    }
+}
+
+/// From where on a claim looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// From the hint on.
+    Hint,
+    /// From the floor on.
+    Floor,
+    /// Everywhere.
+    Everything,
+}
+
+/// Who waits for messages of one topic, and what is known of it.
+#[derive(Debug)]
+pub struct Line {
+    /// The topic, as it was last asked for.
+    pub topic: Topic,
+    /// Those who wait, longest first.
+    pub waiting: VecDeque<Waiting>,
+    /// The rank before which nothing was ready; the greatest for nothing at all.
+    hint: i64,
+    /// The rank before which nothing lived.
+    floor: i64,
+    /// The least rank that was announced while a claim was under way, which may not have seen it.
+    announced: i64,
+    /// When the last look from the floor on, or from before it, began.
+    looked: Option<Instant>,
+    /// When everything may be searched again.
+    search: Instant,
+    /// Whether a claim is under way.
+    pub claiming: bool,
+    /// When somebody last came.
+    pub used: Instant,
+}
+
+/// A claim that has come back.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Of which topic.
+    pub topic: i64,
+    reach: Reach,
+    began: Instant,
+    from: i64,
+    wanted: usize,
+    /// The rank of the first message that lives, if that was looked for and there is one.
+    living: Option<i64>,
+    /// For whom, each with what it was to get.
+    pub waiting: Vec<(Waiting, Taker)>,
+    /// What came of it.
+    pub claimed: Result<Claimed>,
+}
+
+impl Line {
+    /// Of a topic of which nothing is known.
+    pub fn new(topic: Topic, now: Instant) -> Self {
+        Self {
+            topic,
+            waiting: VecDeque::new(),
+            hint: i64::MIN,
+            floor: i64::MIN,
+            announced: i64::MAX,
+            looked: None,
+            search: now,
+            claiming: false,
+            used: now,
+        }
+    }
+
+    /// There may be messages ready from this rank on.
+    pub fn ready(&mut self, rank: i64) {
+        if self.claiming {
+            self.announced = self.announced.min(rank);
+        } else {
+            self.lower(rank);
+        }
+    }
+
+    fn lower(&mut self, rank: i64) {
+        self.hint = self.hint.min(rank);
+        self.floor = self.floor.min(rank);
+    }
+
+    /// A claim died, and nobody knows what it did.
+    pub fn died(&mut self) {
+        self.claiming = false;
+        self.hint = i64::MIN;
+        self.looked = None;
+    }
+
+    /// Whether whoever waited since then has been told all that there is.
+    pub fn has_seen_all(&self, since: Instant) -> bool {
+        self.hint == i64::MAX && self.looked.is_some_and(|looked| looked >= since)
+    }
+
+    /// When something is to be done although nobody comes.
+    pub fn next(&self) -> Option<Instant> {
+        if self.claiming || self.waiting.is_empty() {
+            return None;
+        }
+        let deadlines = self.waiting.iter().map(Waiting::deadline);
+        deadlines.chain(self.looked.map(|looked| looked + LOOK)).min()
+    }
+
+    /// From where on the next claim is to look; nowhere when nobody waits, or nothing is known to be ready.
+    pub fn reach(&self, now: Instant) -> Option<Reach> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        if !self.is_look_due(now) {
+            return (self.hint < i64::MAX).then_some(Reach::Hint);
+        }
+        Some(if self.search <= now { Reach::Everything } else { Reach::Floor })
+    }
+
+    /// Whether a look is due: the last one is old, or nothing is known to be ready and it is older than somebody who
+    /// does not wait any longer.
+    fn is_look_due(&self, now: Instant) -> bool {
+        let is_late =
+            |looked: Instant| self.waiting.iter().any(|waiting| waiting.deadline() <= now && waiting.since > looked);
+        self.looked.is_none_or(|looked| looked + LOOK <= now || (self.hint == i64::MAX && is_late(looked)))
+    }
+
+    /// The claim for those who have waited longest.
+    pub fn begin(
+        &mut self,
+        queue: QueueRepository,
+        reach: Reach,
+        now: Instant,
+    ) -> impl Future<Output = Outcome> + use<> {
+        let from = match reach {
+            Reach::Hint => self.hint,
+            Reach::Floor => self.floor,
+            Reach::Everything => i64::MIN,
+        };
+        if reach != Reach::Hint {
+            self.looked = Some(now);
+        }
+        self.claiming = true;
+        let moment = time::now();
+        let (waiting, wanted) = self.choose(moment);
+        let topic = self.topic.clone();
+        async move {
+            let takers: Vec<Taker> = waiting.iter().map(|(_, taker)| taker.clone()).collect();
+            let mut living = None;
+            let claimed = async {
+                if reach != Reach::Hint {
+                    living = queue.first_living(&topic, from).await?;
+                }
+                queue.claim(&topic, &takers, living.unwrap_or(from), moment).await
+            };
+            let claimed = claimed.await;
+            Outcome { topic: topic.id, reach, began: now, from, wanted, living, waiting, claimed }
+        }
+    }
+
+    /// Takes those out who fit in one claim, and says how many messages they want.
+    fn choose(&mut self, moment: DateTime<Utc>) -> (Vec<(Waiting, Taker)>, usize) {
+        let (mut chosen, mut wanted) = (Vec::new(), 0);
+        while let Some(next) = self.waiting.pop_front() {
+            if wanted > 0 && wanted + next.wish.max > PLACES {
+                self.waiting.push_front(next);
+                break;
+            }
+            wanted += next.wish.max;
+            let length = TimeDelta::from_std(next.wish.lease).unwrap_or(TimeDelta::MAX);
+            let until = moment.checked_add_signed(length).unwrap_or(DateTime::<Utc>::MAX_UTC);
+            let (lease, consumer) = (Uuid::new_v4(), next.wish.consumer.clone());
+            let taker = Taker { lease, consumer, max: next.wish.max, until };
+            chosen.push((next, taker));
+        }
+        (chosen, wanted)
+    }
+
+    /// Learns from a claim that has come back.
+    pub fn ended(&mut self, outcome: &Outcome, now: Instant) {
+        self.claiming = false;
+        self.hint = match &outcome.claimed {
+            Ok(claimed) if claimed.messages.len() < outcome.wanted => i64::MAX,
+            Ok(claimed) => claimed.last.unwrap_or(outcome.from),
+            Err(_) => outcome.from,
+        };
+        if let Some(living) = outcome.living {
+            self.floor = living.saturating_sub(SKEW.num_microseconds().unwrap_or(0));
+        }
+        if outcome.reach == Reach::Everything {
+            let took = now.duration_since(outcome.began);
+            self.search = now + SEARCH.max(took * PATIENCE);
+        }
+        if outcome.claimed.is_err() && outcome.reach != Reach::Hint {
+            self.looked = None;
+        }
+        self.lower(self.announced);
+        self.announced = i64::MAX;
+    }
+}
