@@ -17,7 +17,7 @@ use crate::client::{Connection, Request};
 use crate::figures::Spread;
 use crate::options::Options;
 use crate::report::{Other, Report, Row};
-use crate::stores::Kind;
+use crate::stores::{Kind, Stores};
 
 /// Characters of a payload.
 const PAYLOAD: usize = 1_024;
@@ -36,7 +36,12 @@ const STRETCH: Duration = Duration::from_secs(10);
 pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     for kind in kinds {
         let server = Server::start(kind).await?;
-        let bench = Bench { key: server.api_key().await?, server, options, kind };
+        // Tables of their own for the bare statement: what it leaves must not be cleaned up while ours is measured.
+        let bare = Stores::new(kind).await?;
+        if let Some(url) = bare.database_url() {
+            migrate(url)?;
+        }
+        let bench = Bench { key: server.api_key().await?, server, bare, options, kind };
         bench.batches(report).await?;
         bench.consumers(report).await?;
         bench.held(report).await?;
@@ -46,6 +51,7 @@ pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> 
 
 struct Bench<'a> {
     server: Server,
+    bare: Stores,
     key: String,
     options: &'a Options,
     kind: &'a Kind,
@@ -135,8 +141,12 @@ impl Bench<'_> {
             // The first round only warms up.
             for round in 0..=self.options.rounds(5) {
                 let (first, second) = self.rates(batch, count).await?;
-                let other = self.server.stores.database_url();
-                let other = other.map(|url| pgbench(&self.options.pgbench, &self.server, url, batch)).transpose()?;
+                let other = self.bare.database_url();
+                let other = other.map(|url| pgbench(&self.options.pgbench, self.bare.folder(), url, batch));
+                let other = match other {
+                    Some(rate) => Some(rate.await?),
+                    None => None,
+                };
                 if round > 0 {
                     published.push(first);
                     acked.push(second);
@@ -278,9 +288,17 @@ async fn dead_rows(database: &DatabaseConnection) -> Result<f64> {
     Ok(row.try_get("", "dead")?)
 }
 
+/// Makes the tables of a server.
+fn migrate(url: &str) -> Result<()> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runyard"));
+    let status = command.env_clear().args(["migrate", "up"]).env("DATABASE_URL", url).status()?;
+    ensure!(status.success(), "making tables: {status}");
+    Ok(())
+}
+
 /// Messages a second by as many clients with the bare statement, prepared, on a topic that nobody reads.
-fn pgbench(program: &Path, server: &Server, url: &str, batch: usize) -> Result<f64> {
-    let script = server.stores.folder().join("publish.sql");
+async fn pgbench(program: &Path, folder: &Path, url: &str, batch: usize) -> Result<f64> {
+    let script = folder.join("publish.sql");
     let statement = format!(
         "WITH given AS MATERIALIZED (SELECT gen_random_uuid() AS msg_uuid, \
          CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) + place AS rank, \
@@ -306,5 +324,7 @@ fn pgbench(program: &Path, server: &Server, url: &str, batch: usize) -> Result<f
     ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
     let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
     let rate: f64 = rate.context("pgbench said no rate")?.parse().context("reading pgbench's rate")?;
+    let connection = Database::connect(url).await?;
+    connection.execute_unprepared("TRUNCATE messages, message_payloads, message_keys").await?;
     Ok(rate * batch as f64)
 }

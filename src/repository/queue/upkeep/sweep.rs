@@ -55,9 +55,9 @@ impl QueueRepository {
              AND (topic_id, rank, msg_uuid) > ($2, $3, $4) ORDER BY topic_id, rank, msg_uuid LIMIT {CHUNK}"
         );
         let settled = format!(
-            "WITH some AS MATERIALIZED ({some}) SELECT topic_id, rank, msg_uuid, state FROM some \
+            "WITH walked AS MATERIALIZED ({some}) SELECT topic_id, rank, msg_uuid, state FROM walked \
              WHERE state IN ({ACKED}, {GONE}) OR (topic_id, rank, msg_uuid) = (SELECT topic_id, rank, msg_uuid \
-             FROM some ORDER BY topic_id DESC, rank DESC, msg_uuid DESC LIMIT 1)"
+             FROM walked ORDER BY topic_id DESC, rank DESC, msg_uuid DESC LIMIT 1)"
         );
         let values = [slot.into(), after.topic_id.into(), after.rank.into(), after.msg_uuid.into()];
         let settled = self.database.statement(settled, values);
