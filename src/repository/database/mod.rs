@@ -4,16 +4,15 @@
 //! PostgreSQL uses one pool for both. A transaction never leaves the repository.
 
 mod filters;
+mod open;
 mod parts;
+mod rows;
 mod sql;
 mod talk;
 
 pub use sql::{Chain, Column};
 pub use talk::Listener;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,37 +21,17 @@ use std::time::Duration;
 use anyhow::Context;
 use migration::{MigrationStatus, Migrator, MigratorTrait, Step};
 use sea_orm::{
-    ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
-    IdenStatic, Iterable, ModelTrait, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, Value,
 };
-use secrecy::ExposeSecret;
-use serde::Serialize;
-use sqlx::{Connection, PgConnection};
 
-use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
-use sql::{joined, postgres_type};
 
 /// Any number that no other program takes a lock on; migrations of all replicas meet at it.
 const MIGRATION_LOCK: i64 = 0x0052_756e_7961_7264;
 
 /// Bound parameters that one statement may have: SQLite's limit, which is below PostgreSQL's 65,535.
 pub const MAX_PARAMETERS: usize = 32_766;
-
-/// Rows that one statement inserts into SQLite at most, a power of two: with any table's columns fewer parameters than
-/// it may have.
-const SQLITE_ROWS: usize = 64;
-
-/// Readers of a SQLite file at once: each is a thread with a page cache of its own, and more than the cores is no gain.
-const SQLITE_READERS: u32 = 8;
-
-/// How long a connection to PostgreSQL that was found to work is used without asking it again.
-const TRUSTED: Duration = Duration::from_secs(1);
-
-/// The writer's page cache: a transaction that outgrows it is written to the log, and synced, twice.
-const WRITER_CACHE_KIB: u32 = 8 * 1024;
-/// Each reader's page cache; the system caches the file for all of them.
-const READER_CACHE_KIB: u32 = 1024;
 
 /// The connections to the database.
 #[derive(Debug, Clone)]
@@ -65,91 +44,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects; `timeout` bounds every statement. For SQLite the file and its folder are made when missing.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the database does not answer.
-    pub async fn open(url: &DatabaseUrl, connections: u32, timeout: Duration) -> Result<Self> {
-        match url {
-            DatabaseUrl::Sqlite(path) => Self::open_sqlite(path, connections, timeout).await,
-            DatabaseUrl::Postgres(url) => {
-                let mut options = ConnectOptions::new(url.expose_secret());
-                let troubled = Arc::new(AtomicBool::new(false));
-                let released = Arc::clone(&troubled);
-                let limit = timeout.as_millis().to_string();
-                options
-                    .max_connections(connections)
-                    .acquire_timeout(timeout)
-                    .connect_lazy(true)
-                    .sqlx_logging(false)
-                    .map_sqlx_postgres_opts(move |options| {
-                        // Which index serves a statement is decided by its text, not by its values; and to plan one
-                        // on the queue's partitions anew takes longer than to run it.
-                        let plans = ("plan_cache_mode", "force_generic_plan");
-                        options.options([("statement_timeout", limit.as_str()), plans])
-                    })
-                    .map_sqlx_postgres_pool_opts(move |options| {
-                        let released = Arc::clone(&released);
-                        options
-                            // Asking each time would be a second round trip for every statement.
-                            .test_before_acquire(false)
-                            .before_acquire(move |connection, pooled| {
-                                Box::pin(async move {
-                                    if pooled.idle_for < TRUSTED {
-                                        Ok(true)
-                                    } else {
-                                        answers(connection, timeout).await
-                                    }
-                                })
-                            })
-                            // The pool asks a connection that comes back, and would wait for ever for one on which
-                            // nothing comes any more, and be one short. So it is asked within bounds before that, but
-                            // only in times of trouble: asking twice costs as much as a statement.
-                            .after_release(move |connection, _| {
-                                let troubled = Arc::clone(&released);
-                                Box::pin(async move {
-                                    if !troubled.load(Ordering::Relaxed) {
-                                        return Ok(true);
-                                    }
-                                    let answers = answers(connection, timeout).await?;
-                                    troubled.store(false, Ordering::Relaxed);
-                                    Ok(answers)
-                                })
-                            })
-                    });
-                let pool = sea_orm::Database::connect(options).await?;
-                Ok(Self { reader: pool.clone(), writer: pool, timeout, troubled })
-            }
-        }
-    }
-
-    async fn open_sqlite(path: &Path, connections: u32, timeout: Duration) -> Result<Self> {
-        let file = path.to_owned();
-        tokio::task::spawn_blocking(move || make_private(&file)).await.context("making the database's file")??;
-        let pool = |connections, cache_kib: u32| {
-            let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
-            options.max_connections(connections).acquire_timeout(timeout).sqlx_logging(false).map_sqlx_sqlite_opts(
-                move |options| {
-                    options
-                        .foreign_keys(true)
-                        .busy_timeout(timeout)
-                        .pragma("journal_mode", "WAL")
-                        .pragma("synchronous", "FULL")
-                        .pragma("cache_size", format!("-{cache_kib}"))
-                        // What a statement sets aside must not go through a file.
-                        .pragma("temp_store", "MEMORY")
-                        // Fewer checkpoints move a page that was written often only once; 16 MiB of log stay small.
-                        .pragma("wal_autocheckpoint", "4096")
-                        .pragma("journal_size_limit", "67108864")
-                },
-            );
-            sea_orm::Database::connect(options)
-        };
-        let writer = pool(1, WRITER_CACHE_KIB).await?;
-        let reader = pool(connections.clamp(1, SQLITE_READERS), READER_CACHE_KIB).await?;
-        Ok(Self { reader, writer, timeout, troubled: Arc::default() })
-    }
-
     /// For statements that only read.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.reader
@@ -257,75 +151,6 @@ impl Database {
         vec![pool("readers", &self.reader), pool("writer", &self.writer)]
     }
 
-    /// Inserts rows of an entity, leaves out those whose key is taken, and says how many were inserted.
-    ///
-    /// PostgreSQL gets all of them as one parameter, an array of JSON objects: one round trip, and a statement whose
-    /// text is always the same. SQLite is in this process, where a round trip costs little and taking JSON apart much:
-    /// it gets them value by value, in statements of a few sizes that stay prepared.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when a row cannot be written as JSON, [`Error::Unavailable`] when the database does not
-    /// answer.
-    pub async fn insert_rows<E>(&self, transaction: &DatabaseTransaction, rows: &[E::Model]) -> Result<u64>
-    where
-        E: EntityTrait,
-        E::Model: Serialize,
-    {
-        let backend = self.writer.get_database_backend();
-        let table = E::default();
-        let table = table.table_name();
-        let columns = columns::<E>();
-        let names = joined(&columns, |name, _| format!("\"{name}\""));
-        if backend == DbBackend::Postgres {
-            let types = joined(&columns, |name, kind| format!("\"{name}\" {}", postgres_type(kind)));
-            let sql = format!(
-                "INSERT INTO \"{table}\" ({names}) SELECT {names} FROM json_to_recordset($1::json) AS given({types}) \
-                 ON CONFLICT DO NOTHING"
-            );
-            let json = serde_json::to_string(rows).context("writing rows as JSON")?;
-            let statement = Statement::from_sql_and_values(backend, sql, [json.into()]);
-            return Ok(transaction.execute_raw(statement).await?.rows_affected());
-        }
-        let row = format!("({})", joined(&columns, |_, _| "?".to_owned()));
-        let (mut rest, mut inserted) = (rows, 0);
-        while !rest.is_empty() {
-            // Powers of two: any number of rows is put together from statements of seven sizes.
-            let (some, others) = rest.split_at(1 << rest.len().min(SQLITE_ROWS).ilog2());
-            let places = vec![row.as_str(); some.len()].join(", ");
-            let sql = format!("INSERT INTO \"{table}\" ({names}) VALUES {places} ON CONFLICT DO NOTHING");
-            let values = some.iter().flat_map(|row| E::Column::iter().map(|column| row.get(column)));
-            let statement = Statement::from_sql_and_values(backend, sql, values);
-            inserted += transaction.execute_raw(statement).await?.rows_affected();
-            rest = others;
-        }
-        Ok(inserted)
-    }
-
-    /// Rows of an entity as a table named `given`, taken from the parameter of this number: an array of JSON objects.
-    pub fn given_rows<E: EntityTrait>(&self, parameter: usize) -> String {
-        self.given(parameter, &columns::<E>())
-    }
-
-    /// These rows of an entity as a table named `given`, whose parameters are added to `values`. A row that is alone
-    /// comes value by value, which spares the database taking JSON apart; several are one JSON array.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when a row cannot be written as JSON.
-    pub fn bind_rows<E>(&self, rows: &[E::Model], values: &mut Vec<Value>) -> Result<String>
-    where
-        E: EntityTrait,
-        E::Model: Serialize,
-    {
-        let columns = columns::<E>();
-        if let [row] = rows {
-            let first = values.len() + 1;
-            values.extend(E::Column::iter().map(|column| row.get(column)));
-            return Ok(self.given_row(first, &columns));
-        }
-        values.push(serde_json::to_string(rows).context("writing rows as JSON")?.into());
-        Ok(self.given(values.len(), &columns))
-    }
-
     /// Statements that write together or not at all, in one round trip where the database can; what the first one
     /// returned. Each returns one column of integers, which those after it may read as a table of its name with a
     /// column `id`; they share their parameters, `$1`, `$2`, …
@@ -353,26 +178,6 @@ impl Database {
         transaction.commit().await?;
         Ok(answer.unwrap_or_default())
     }
-}
-
-fn columns<E: EntityTrait>() -> Vec<Column<'static>> {
-    E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone())).collect()
-}
-
-/// That a connection works; an error when it does not, or not in time.
-async fn answers(connection: &mut PgConnection, timeout: Duration) -> Result<bool, sqlx::Error> {
-    let answer = tokio::time::timeout(timeout, connection.ping()).await;
-    answer.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
-}
-
-/// Makes the file, and the folder above it, for the owner's eyes alone; what is there already stays as it is. SQLite
-/// gives its log the permissions of the file.
-fn make_private(path: &Path) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).context("making the database's folder")?;
-    }
-    let options = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    options.map(drop).context("making the database's file")
 }
 
 async fn integers(connection: &impl ConnectionTrait, statement: Statement) -> Result<Vec<i64>> {

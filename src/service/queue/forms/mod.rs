@@ -1,19 +1,19 @@
 //! What is asked of the queue on the wire, and the bounds of it.
 
+mod publish;
+
+pub use publish::{MAX_MESSAGES, read_messages};
+
 use std::time::Duration;
 
 use poem_openapi::Object;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::error::{Error, FieldError, Result};
-use crate::repository::queue::{MAX_PRIORITY, NewMessage, TopicSettings};
-use crate::service::json::{Named, depth, parse_object};
+use crate::repository::queue::TopicSettings;
 
-/// Most messages in one request.
-pub const MAX_MESSAGES: usize = 1_000;
 /// Longest that a message is held back, in seconds: a week.
 const MAX_DELAY: i64 = 7 * 86_400;
 /// Longest lease, in seconds: half a day.
@@ -30,9 +30,6 @@ const MAX_RETENTION: i64 = 365 * 86_400;
 const MAX_NAME: usize = 128;
 /// Longest name of a consumer, in bytes.
 const MAX_CONSUMER: usize = 128;
-/// Most levels of a payload.
-const MAX_DEPTH: usize = 256;
-
 /// Messages to be published.
 #[derive(Debug, Clone, Object)]
 #[oai(example)]
@@ -52,23 +49,6 @@ pub struct PublishedMessage {
     pub delay_seconds: Option<i64>,
     /// The higher, the sooner it is delivered, -1,000 to 1,000; 0 when missing.
     pub priority: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PublishForm<'a> {
-    #[serde(borrow)]
-    messages: Vec<Named<MessageForm<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MessageForm<'a> {
-    msg_uuid: Uuid,
-    #[serde(borrow)]
-    payload: &'a RawValue,
-    delay_seconds: Option<i64>,
-    priority: Option<i64>,
 }
 
 /// A wish for messages.
@@ -194,49 +174,6 @@ pub fn check_name(name: &str) -> Result<()> {
     }
     let right = format!("must have 1 to {MAX_NAME} letters, digits, `.`, `_` or `-`, a letter or digit first");
     Err(Error::invalid("topic", right))
-}
-
-/// The messages in a body, each payload of at most so many bytes.
-///
-/// # Errors
-/// [`Error::Malformed`], [`Error::Invalid`] with every field that is wrong, and [`Error::TooLarge`].
-pub fn read_messages(bytes: &[u8], max_payload: u64) -> Result<Vec<NewMessage>> {
-    // Keeping track of the place costs more than everything else, and is needed only where something is wrong.
-    let form: Named<PublishForm> = match serde_json::from_slice(bytes) {
-        Ok(form) => form,
-        Err(_) => parse_object("the body", bytes)?,
-    };
-    let forms = form.0.messages;
-    let mut problems = Problems::default();
-    if !(1..=MAX_MESSAGES).contains(&forms.len()) {
-        problems.add("messages", format!("must have 1 to {MAX_MESSAGES} messages, not {}", forms.len()));
-        return problems.none(Vec::new());
-    }
-    let mut messages = Vec::with_capacity(forms.len());
-    for (place, Named(MessageForm { msg_uuid, payload, delay_seconds, priority })) in forms.into_iter().enumerate() {
-        let field = |name: &str| format!("messages[{place}].{name}");
-        let (delay, priority, text) = (delay_seconds.unwrap_or(0), priority.unwrap_or(0), payload.get());
-        if msg_uuid.is_nil() {
-            problems.add(field("msg_uuid"), "must not be the nil UUID");
-        }
-        if text.len() as u64 > max_payload {
-            return Err(Error::too_large(field("payload"), format!("has at most {max_payload} bytes")));
-        }
-        // Not even this many brackets in all is not too deep.
-        let brackets = text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
-        if brackets > MAX_DEPTH && depth(text) > MAX_DEPTH {
-            problems.add(field("payload"), format!("has at most {MAX_DEPTH} levels"));
-        }
-        problems.within(|| field("delay_seconds"), delay, 0, MAX_DELAY);
-        problems.within(|| field("priority"), priority, -i64::from(MAX_PRIORITY), i64::from(MAX_PRIORITY));
-        messages.push(NewMessage {
-            msg_uuid,
-            payload: text.to_owned(),
-            delay: Duration::from_secs(delay.unsigned_abs()),
-            priority: i16::try_from(priority).unwrap_or(0),
-        });
-    }
-    problems.none(messages)
 }
 
 impl LeaseRequest {
