@@ -1,5 +1,5 @@
-//! Shares work: one task owns what waits for each key, and while one piece of work is under way, what arrives for the
-//! same key gathers for the next. Who comes alone does not wait.
+//! Shares work: one task owns what waits for each key, and while as many pieces of work are under way as may be, what
+//! arrives for the same key gathers for the next. Who comes alone does not wait.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,7 +16,9 @@ use crate::watch::Watch;
 pub trait Together: Send + 'static {
     /// What a piece of it is called where tasks are watched.
     const NAME: &'static str;
-    /// What is done one piece after the other.
+    /// Pieces of one key that may be under way at once: one where sharing saves the most, some where waiting costs more.
+    const AT_ONCE: usize;
+    /// What is done together.
     type Key: Copy + Eq + Hash + Send + 'static;
     /// What waits.
     type Item: Send + 'static;
@@ -30,8 +32,8 @@ pub trait Together: Send + 'static {
 
 /// Does what arrives until nobody is left who could bring more and everything is done.
 pub async fn gather<W: Together>(together: W, watch: Watch, mut arrivals: mpsc::Receiver<(W::Key, W::Item)>) {
-    let (waiting, of) = (HashMap::new(), HashMap::new());
-    let mut owner = Owner { together, watch, waiting, pieces: JoinSet::new(), of };
+    let (lines, of) = (HashMap::new(), HashMap::new());
+    let mut owner = Owner { together, watch, lines, pieces: JoinSet::new(), of };
     let mut open = true;
     while open || !owner.pieces.is_empty() {
         tokio::select! {
@@ -64,11 +66,16 @@ pub fn shared(error: &Arc<Error>, what: &str) -> Error {
     }
 }
 
+struct Line<T> {
+    waiting: Vec<T>,
+    /// Pieces under way, of which there is always one.
+    pieces: usize,
+}
+
 struct Owner<W: Together> {
     together: W,
     watch: Watch,
-    /// Who waits; a key that is in here has a piece under way.
-    waiting: HashMap<W::Key, Vec<W::Item>>,
+    lines: HashMap<W::Key, Line<W::Item>>,
     pieces: JoinSet<()>,
     /// Which key each piece is of.
     of: HashMap<Id, W::Key>,
@@ -76,23 +83,26 @@ struct Owner<W: Together> {
 
 impl<W: Together> Owner<W> {
     fn arrived(&mut self, key: W::Key, item: W::Item) {
-        match self.waiting.get_mut(&key) {
-            Some(waiting) => waiting.push(item),
-            None => {
-                self.waiting.insert(key, Vec::new());
-                self.begin(key, vec![item]);
-            }
+        let line = self.lines.entry(key).or_insert(Line { waiting: Vec::new(), pieces: 0 });
+        if line.pieces < W::AT_ONCE {
+            line.pieces += 1;
+            self.begin(key, vec![item]);
+        } else {
+            line.waiting.push(item);
         }
     }
 
     fn ended(&mut self, key: W::Key) {
-        let Some(waiting) = self.waiting.get_mut(&key) else { return };
-        if waiting.is_empty() {
-            self.waiting.remove(&key);
+        let Some(line) = self.lines.get_mut(&key) else { return };
+        if line.waiting.is_empty() {
+            line.pieces -= 1;
+            if line.pieces == 0 {
+                self.lines.remove(&key);
+            }
             return;
         }
-        let count = W::fitting(waiting).clamp(1, waiting.len());
-        let next = waiting.drain(..count).collect();
+        let count = W::fitting(&line.waiting).clamp(1, line.waiting.len());
+        let next = line.waiting.drain(..count).collect();
         self.begin(key, next);
     }
 

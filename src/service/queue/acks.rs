@@ -1,4 +1,5 @@
-//! Acks whole leases: those of a workspace that come while one statement is under way are acked together by the next.
+//! Acks whole leases: those of a workspace that come while some statements are under way are acked together by the
+//! next.
 
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ struct Statements(QueueRepository);
 
 impl Together for Statements {
     const NAME: &'static str = "ack";
+    // A commit is mostly waiting for the disk, and commits that wait together do so once.
+    const AT_ONCE: usize = 4;
     /// The workspace.
     type Key = Uuid;
     type Item = Ack;

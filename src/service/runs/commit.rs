@@ -87,6 +87,7 @@ struct Flushes {
 
 impl Together for Flushes {
     const NAME: &'static str = "flush";
+    const AT_ONCE: usize = 1;
     /// The workspace.
     type Key = Uuid;
     type Item = Submission;

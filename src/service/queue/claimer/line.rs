@@ -30,6 +30,9 @@ const PATIENCE: u32 = 20;
 const SKEW: TimeDelta = TimeDelta::seconds(1);
 /// Messages that one claim takes for several consumers.
 const PLACES: usize = 1_000;
+/// Claims that are under way at once while there is plenty: a commit is mostly waiting for the disk, and one claim alone
+/// would get the share of one publisher among many.
+const AT_ONCE: usize = 4;
 
 /// A consumer who waits.
 #[derive(Debug)]
@@ -73,16 +76,28 @@ pub struct Line {
     hint: i64,
     /// The rank before which nothing lived.
     floor: i64,
-    /// The least rank that was announced while a claim was under way, which may not have seen it.
-    announced: i64,
+    /// Claims that are under way.
+    claims: Vec<Flight>,
+    /// Whether the last claim got all that it wanted, so that there is more.
+    plenty: bool,
     /// When the last look from the floor on, or from before it, began.
     looked: Option<Instant>,
+    /// Whether it is under way.
+    looking: bool,
+    /// When the last one that has come back began.
+    seen: Option<Instant>,
     /// When everything may be searched again.
     search: Instant,
-    /// Whether a claim is under way.
-    pub claiming: bool,
     /// When somebody last came.
     pub used: Instant,
+}
+
+/// A claim that is under way.
+#[derive(Debug)]
+struct Flight {
+    id: Uuid,
+    /// The least rank that was announced since it began, which it may not have seen.
+    announced: i64,
 }
 
 /// A claim that has come back.
@@ -90,6 +105,7 @@ pub struct Line {
 pub struct Outcome {
     /// Of which topic.
     pub topic: i64,
+    id: Uuid,
     reach: Reach,
     began: Instant,
     from: i64,
@@ -110,21 +126,22 @@ impl Line {
             waiting: VecDeque::new(),
             hint: i64::MIN,
             floor: i64::MIN,
-            announced: i64::MAX,
+            claims: Vec::new(),
+            plenty: false,
             looked: None,
+            looking: false,
+            seen: None,
             search: now,
-            claiming: false,
             used: now,
         }
     }
 
     /// There may be messages ready from this rank on.
     pub fn ready(&mut self, rank: i64) {
-        if self.claiming {
-            self.announced = self.announced.min(rank);
-        } else {
-            self.lower(rank);
+        for claim in &mut self.claims {
+            claim.announced = claim.announced.min(rank);
         }
+        self.lower(rank);
     }
 
     fn lower(&mut self, rank: i64) {
@@ -132,33 +149,41 @@ impl Line {
         self.floor = self.floor.min(rank);
     }
 
-    /// A claim died, and nobody knows what it did.
+    /// A claim died, and nobody knows which, or what it did.
     pub fn died(&mut self) {
-        self.claiming = false;
-        self.hint = i64::MIN;
-        self.looked = None;
+        *self = Self { waiting: std::mem::take(&mut self.waiting), ..Self::new(self.topic.clone(), self.used) };
+    }
+
+    /// Whether nothing is known of it that would be missed.
+    pub fn is_forgotten(&self, before: Instant) -> bool {
+        self.claims.is_empty() && self.waiting.is_empty() && self.used <= before
     }
 
     /// Whether whoever waited since then has been told all that there is.
     pub fn has_seen_all(&self, since: Instant) -> bool {
-        self.hint == i64::MAX && self.looked.is_some_and(|looked| looked >= since)
+        self.hint == i64::MAX && self.seen.is_some_and(|seen| seen >= since)
     }
 
     /// When something is to be done although nobody comes.
     pub fn next(&self) -> Option<Instant> {
-        if self.claiming || self.waiting.is_empty() {
+        if !self.claims.is_empty() || self.waiting.is_empty() {
             return None;
         }
         let deadlines = self.waiting.iter().map(Waiting::deadline);
         deadlines.chain(self.looked.map(|looked| looked + LOOK)).min()
     }
 
+    /// Whether another claim has to wait for one that is under way.
+    pub fn is_busy(&self) -> bool {
+        self.claims.len() >= if self.plenty { AT_ONCE } else { 1 }
+    }
+
     /// From where on the next claim is to look; nowhere when nobody waits, or nothing is known to be ready.
     pub fn reach(&self, now: Instant) -> Option<Reach> {
-        if self.waiting.is_empty() {
+        if self.is_busy() || self.waiting.is_empty() {
             return None;
         }
-        if !self.is_look_due(now) {
+        if self.looking || !self.is_look_due(now) {
             return (self.hint < i64::MAX).then_some(Reach::Hint);
         }
         Some(if self.search <= now { Reach::Everything } else { Reach::Floor })
@@ -186,8 +211,10 @@ impl Line {
         };
         if reach != Reach::Hint {
             self.looked = Some(now);
+            self.looking = true;
         }
-        self.claiming = true;
+        let id = Uuid::new_v4();
+        self.claims.push(Flight { id, announced: i64::MAX });
         let moment = time::now();
         let (waiting, wanted) = self.choose(moment);
         let topic = self.topic.clone();
@@ -201,7 +228,7 @@ impl Line {
                 queue.claim(&topic, &takers, living.unwrap_or(from), moment).await
             };
             let claimed = claimed.await;
-            Outcome { topic: topic.id, reach, began: now, from, wanted, living, waiting, claimed }
+            Outcome { topic: topic.id, id, reach, began: now, from, wanted, living, waiting, claimed }
         }
     }
 
@@ -225,12 +252,21 @@ impl Line {
 
     /// Learns from a claim that has come back.
     pub fn ended(&mut self, outcome: &Outcome, now: Instant) {
-        self.claiming = false;
-        self.hint = match &outcome.claimed {
-            Ok(claimed) if claimed.messages.len() < outcome.wanted => i64::MAX,
-            Ok(claimed) => claimed.last.unwrap_or(outcome.from),
-            Err(_) => outcome.from,
-        };
+        let place = self.claims.iter().position(|claim| claim.id == outcome.id);
+        let Some(Flight { announced, .. }) = place.map(|place| self.claims.swap_remove(place)) else { return };
+        match &outcome.claimed {
+            Ok(claimed) => {
+                self.plenty = claimed.messages.len() == outcome.wanted;
+                let last = claimed.last.filter(|_| self.plenty).unwrap_or(i64::MAX);
+                // Others who began at the same place may have gone further already.
+                self.hint = self.hint.max(last);
+                if outcome.reach != Reach::Hint && self.plenty {
+                    // What was found before the hint may have more beside it.
+                    self.ready(last);
+                }
+            }
+            Err(_) => self.hint = self.hint.min(outcome.from),
+        }
         if let Some(living) = outcome.living {
             self.floor = living.saturating_sub(SKEW.num_microseconds().unwrap_or(0));
         }
@@ -238,10 +274,13 @@ impl Line {
             let took = now.duration_since(outcome.began);
             self.search = now + SEARCH.max(took * PATIENCE);
         }
-        if outcome.claimed.is_err() && outcome.reach != Reach::Hint {
-            self.looked = None;
+        if outcome.reach != Reach::Hint {
+            self.looking = false;
+            match outcome.claimed {
+                Ok(_) => self.seen = Some(outcome.began),
+                Err(_) => self.looked = None,
+            }
         }
-        self.lower(self.announced);
-        self.announced = i64::MAX;
+        self.lower(announced);
     }
 }

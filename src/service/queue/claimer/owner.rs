@@ -139,7 +139,7 @@ impl Owner {
         let closing = self.closing.is_cancelled();
         for (id, line) in &mut self.lines {
             line.waiting.retain(|waiting| !waiting.reply.is_closed());
-            if line.claiming {
+            if line.is_busy() {
                 continue;
             }
             let mut rest = VecDeque::with_capacity(line.waiting.len());
@@ -152,12 +152,12 @@ impl Owner {
                 }
             }
             line.waiting = rest;
-            if let Some(reach) = line.reach(now) {
+            while let Some(reach) = line.reach(now) {
                 let claim = line.begin(self.queue.clone(), reach, now);
                 self.of.insert(self.claims.spawn(claim).id(), *id);
             }
         }
-        self.lines.retain(|_, line| line.claiming || !line.waiting.is_empty() || line.used + FORGET > now);
+        self.lines.retain(|_, line| !line.is_forgotten(now - FORGET));
     }
 }
 
