@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::PASSWORD;
+use super::{PASSWORD, journal};
 
 /// Somebody who talks to a server.
 #[derive(Clone)]
@@ -93,9 +93,14 @@ impl Client {
 
     /// Sends a request and reads the whole answer.
     pub async fn send(&self, request: RequestBuilder) -> Reply {
-        let response = request.send().await.unwrap();
+        let (http, request) = request.build_split();
+        let request = request.unwrap();
+        journal::sent(&request);
+        let response = http.execute(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Reply { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+        let bytes = response.bytes().await.unwrap().to_vec();
+        journal::received(&bytes);
+        Reply { status, headers, bytes }
     }
 
     /// GET.

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod document;
+pub mod journal;
 pub mod network;
 pub mod postgres;
 pub mod process;
@@ -58,6 +59,7 @@ impl TestApp {
 
     /// A server under this configuration, which says where the stores are.
     pub async fn under(stores: TestStores, config: Config) -> Self {
+        journal::begin();
         let app = App::start(config).await.unwrap();
         let address = app.address();
         let stop = CancellationToken::new();

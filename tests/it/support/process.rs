@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use uuid::Uuid;
 
-use super::{Client, TestStores, until};
+use super::{Client, TestStores, journal, until};
 
 /// The line of the log that says where the server listens.
 const LISTENING: &str = "listening; the API is described at /docs";
@@ -108,12 +108,15 @@ pub fn signal(name: &str, pid: u32) {
 /// Starts the program with nothing of this process's environment and with its log in a file of its own, because a
 /// pipe that nobody empties would stop it.
 fn spawn(stores: &TestStores, arguments: &[String]) -> (Child, PathBuf) {
-    let log = stores.folder().join(format!("log-{}", Uuid::now_v7()));
+    let kept = journal::of_process();
+    let level = if kept.is_some() { "debug" } else { "info" };
+    let log = kept.unwrap_or_else(|| stores.folder().join(format!("log-{}", Uuid::now_v7())));
     let child = Command::new(env!("CARGO_BIN_EXE_runyard"))
         .arg("serve")
         .args(arguments)
         .env_clear()
         .env("LOG_FORMAT", "json")
+        .env("LOG_LEVEL", level)
         .current_dir(stores.folder())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::Client;
+use super::{Client, journal};
 
 /// What a process that has ended leaves.
 #[derive(Debug)]
@@ -107,6 +107,7 @@ impl Serving {
         assert!(status.success());
         let status = self.child.wait().unwrap().code().unwrap_or(-1);
         let [stdout, stderr] = [&mut self.stdout, &mut self.stderr].map(|text| text.take().unwrap().join().unwrap());
+        journal::logged(&stderr);
         Ended { status, stdout, stderr }
     }
 }
