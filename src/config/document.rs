@@ -8,7 +8,7 @@ use super::Cli;
 pub fn env_example() -> String {
     let mut text = String::from(
         "# Copy to .env and change what you need; every line below is a default or an example.\n\
-         # Printed by `make env-example`; edit src/config/mod.rs instead of this file.\n",
+         # Printed by `make env-example`; edit src/config/ instead of this file.\n",
     );
     for variable in variables() {
         text.push('\n');

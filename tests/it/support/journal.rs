@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use reqwest::Request;
+use runyard::logging::SPANS;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -35,7 +36,8 @@ impl Journal {
     fn open() -> Option<Self> {
         let folder = PathBuf::from(std::env::var_os("TEST_JOURNAL")?);
         let file = |name: &str| OpenOptions::new().create(true).append(true).open(folder.join(name)).unwrap();
-        let log = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+        // As in the server: what is there for the exporter of traces alone is not seen by the log.
+        let log = tracing_subscriber::fmt().with_ansi(false).with_env_filter(format!("debug,{SPANS}=off"));
         log.with_writer(Arc::new(file("suite.log"))).init();
         let secrets = Mutex::new((HashSet::new(), file("secrets")));
         Some(Self { folder, secrets })
