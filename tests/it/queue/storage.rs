@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use runyard::error::Error;
+use runyard::metrics::Metrics;
 use runyard::repository::QueueRepository;
 use runyard::repository::queue::{NewMessage, Settlement, Taker};
 use runyard::service::QueueService;
 use runyard::service::queue::Wish;
+use runyard::watch::Watch;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
@@ -77,7 +79,8 @@ async fn a_consumer_who_waits_gets_what_is_published_then() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
     let queue = QueueRepository::new(app.stores.open().await.database);
-    let (service, claiming) = QueueService::new(queue.clone(), &app.config().limits);
+    let (service, claiming) =
+        QueueService::new(queue.clone(), &app.config().limits, Metrics::new().unwrap(), Watch::new().0);
     tokio::spawn(claiming);
     let topic = service.topic(ada.workspace_id.parse().unwrap(), "t").await.unwrap();
     let wish = |wait| Wish { consumer: "c".to_owned(), max: 1, lease: Duration::from_secs(30), wait };

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use runyard::metrics::Metrics;
 use runyard::repository::QueueRepository;
 use runyard::repository::queue::{REST, Rows};
 use runyard::service::QueueService;
 use runyard::service::queue::{Upkeep, UpkeepPlan};
 use runyard::service::roles::Worker;
+use runyard::watch::Watch;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -31,7 +33,8 @@ impl Lab {
         let app = TestApp::with(&["--roles=api"]).await;
         let ada = app.user("ada").await;
         let queue = QueueRepository::new(app.stores.open().await.database);
-        let (service, _) = QueueService::new(queue.clone(), &app.config().limits);
+        let (service, _) =
+            QueueService::new(queue.clone(), &app.config().limits, Metrics::new().unwrap(), Watch::new().0);
         let upkeep = service.upkeep(plan);
         Self { _app: app, ada, queue, upkeep, looked: Utc::now() }
     }
