@@ -7,19 +7,25 @@ use uuid::Uuid;
 use super::{ARGUMENTS, scrape, series};
 use crate::support::{Client, TestApp};
 
-/// Ids, paths, methods and topics that are made up.
+/// Ids and paths that are made up.
 const MADE_UP: usize = 10_000;
 /// Requests at once.
 const AT_ONCE: usize = 32;
 /// Names of topics that are told apart.
 const TOPICS: usize = 50;
 
-/// Asks for what nobody else asks for.
-async fn ask(ada: &Client, number: usize) {
-    ada.get(&format!("/runs/{}", Uuid::new_v4())).await.problem(404);
-    ada.get(&format!("/made/up/{number}")).await.problem(404);
-    ada.get(&format!("/api/v1/topics/t{number}")).await.problem(404);
-    ada.call(&format!("MADE{number}"), "/runs", &json!({})).await.problem(405);
+/// One in so many asks for more than an id and a path.
+const MORE: usize = 20;
+
+/// Asks for what nobody else asks for: mostly as a stranger, which is counted in the same way and costs less.
+async fn ask(stranger: &Client, ada: &Client, number: usize) {
+    stranger.get(&format!("/runs/{}", Uuid::new_v4())).await.problem(401);
+    stranger.get(&format!("/made/up/{number}")).await.problem(404);
+    if number.is_multiple_of(MORE) {
+        ada.get(&format!("/runs/{}", Uuid::new_v4())).await.problem(404);
+        ada.get(&format!("/api/v1/topics/t{number}")).await.problem(404);
+        ada.call(&format!("MADE{number}"), "/runs", &json!({})).await.problem(405);
+    }
 }
 
 /// Publishes a message on a topic of its own, which nobody ever has, and takes it.
@@ -30,18 +36,19 @@ async fn publish(ada: &Client, number: usize) {
 }
 
 #[tokio::test]
-async fn ten_thousand_ids_paths_methods_and_topics_add_no_series() {
+async fn ten_thousand_ids_and_paths_and_any_method_or_topic_add_no_series() {
     let app = TestApp::with(&ARGUMENTS).await;
     let ada = app.user("ada").await;
-    ask(&ada, 0).await;
+    let stranger = app.client();
+    ask(&stranger, &ada, 0).await;
     for number in 0..=TOPICS {
         publish(&ada, number).await;
     }
     scrape(&app.client()).await;
     let before = series(&scrape(&app.client()).await);
-    let asked = stream::iter(1..MADE_UP).map(|number| ask(&ada, number));
+    let asked = stream::iter(1..MADE_UP).map(|number| ask(&stranger, &ada, number));
     asked.buffer_unordered(AT_ONCE).for_each(async |()| {}).await;
-    for number in 0..2 * TOPICS {
+    for number in 0..TOPICS {
         publish(&ada, TOPICS + 1 + number).await;
     }
     assert_eq!(series(&scrape(&app.client()).await), before);
