@@ -54,4 +54,6 @@ async fn rows_that_are_read_and_rows_that_are_left_out_are_counted() {
             && value(&lines, "streamer_refused_rows_total") >= Some(2.0)
     })
     .await;
+    // What it publishes at this moment would keep its tables from going.
+    app.stop().await;
 }
