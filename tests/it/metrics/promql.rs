@@ -54,7 +54,7 @@ impl Query {
                 Token::Word(word) if is_followed_by_list(&mut tokens) => drop(word),
                 Token::Word(metric) => {
                     let matchers =
-                        if next_is(&mut tokens, "{") { matchers(until(&mut tokens, "}")) } else { Vec::new() };
+                        if next_is(&mut tokens, "{") { matchers(&until(&mut tokens, "}")) } else { Vec::new() };
                     query.selectors.push(Selector { metric, matchers });
                 }
                 Token::Sign(sign) if sign == "[" => drop(until(&mut tokens, "]")),
@@ -119,7 +119,7 @@ fn word_of(token: Token) -> Option<String> {
     if let Token::Word(word) = token { Some(word) } else { None }
 }
 
-fn matchers(tokens: Vec<Token>) -> Vec<(String, String, String)> {
+fn matchers(tokens: &[Token]) -> Vec<(String, String, String)> {
     let conditions = tokens.split(|token| *token == Token::Sign(",".to_owned())).filter(|some| !some.is_empty());
     let condition = |some: &[Token]| match some {
         [Token::Word(label), Token::Sign(how), Token::Text(value)] => (label.clone(), how.clone(), value.clone()),
