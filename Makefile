@@ -4,9 +4,10 @@
 CARGO_DENY    := 0.20.2
 CARGO_MACHETE := 0.9.2
 
-HELM    ?= helm
-COMPOSE := docker compose --env-file .env.compose
-STORES  := db redis minio
+HELM     ?= helm
+PROMTOOL ?= promtool
+COMPOSE  := docker compose --env-file .env.compose
+STORES   := db redis minio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -131,6 +132,12 @@ helm-lint: ## Have Helm lint the chart, and render it as the tests do; skipped w
 		echo "$$values"; $(HELM) lint --strict --quiet --values "$$values" deploy/helm/runyard; \
 	done; \
 	TEST_HELM="$$(command -v $(HELM))" cargo test --locked --test it helm_itself_renders_the_same
+
+# The tests read the queries of dashboard and alerts by themselves; this asks Prometheus' own tool.
+.PHONY: prom-lint
+prom-lint: ## Have promtool check the metrics, and check and try the alerts; skipped where there is no promtool
+	@if ! command -v $(PROMTOOL) >/dev/null; then echo 'promtool is not installed: SKIPPED'; exit 0; fi; \
+	TEST_PROMTOOL="$$(command -v $(PROMTOOL))" cargo test --locked --test it promtool_finds_nothing
 
 .PHONY: ci
 ci: deps lint doc deny machete test ## Everything that has to pass before a merge

@@ -138,27 +138,32 @@ pub fn build(config: &Config, stores: &Stores) -> Result<Built> {
     let (watch, watching) = Watch::new();
     tokio::spawn(watching);
     let (committer, committing) = Committer::new(runs, stores.blobs.clone(), metrics.clone(), watch.clone());
-    let (queue, claiming) =
-        QueueService::new(QueueRepository::new(stores.database.clone()), &config.limits, watch.clone());
+    let queue = QueueRepository::new(stores.database.clone());
+    let (queue, claiming) = QueueService::new(queue, &config.limits, metrics.clone(), watch.clone());
     let segments = SegmentRepository::new(stores.database.clone());
     let positions = StreamerRepository::new(stores.database.clone());
-    let parts = Parts { positions, telemetry: TelemetryRepository::new(stores.database.clone()), queue: queue.clone() };
+    let telemetry = TelemetryRepository::new(stores.database.clone());
+    let parts = Parts { positions, telemetry, queue: queue.clone(), metrics: metrics.clone() };
     let bell = Arc::new(Notify::new());
     let sessions = OldSessions::new(accounts.clone());
     let accounts = AccountService::new(accounts, &secret, &config.auth, config.limits.login_failures)?;
+    let health = HealthService::new(stores.clone(), config.service());
+    let scrape =
+        ScrapeService::new(metrics.clone(), stores.clone(), &config.telemetry, accounts.clone(), health.clone());
+    let collector = Collector::new(stores, queue.clone(), &config.telemetry, metrics.clone(), Arc::clone(&bell));
     Ok(Built {
         streamer: StreamerService::new(parts, &config.telemetry, config.upstream_timeout.0)?,
-        collector: (Collector::new(stores, queue.clone(), &config.telemetry, Arc::clone(&bell)), bell),
+        collector: (collector, bell),
         sessions,
         services: Services {
-            scrape: ScrapeService::new(metrics.clone(), stores.clone(), accounts.clone()),
+            scrape,
             accounts,
             favorites: FavoriteService::new(stores, &config.limits, config.data_dir.clone()),
             queue,
             runs: RunService::new(stores, committer, metrics.clone(), &config.limits, config.upstream_timeout.0),
             tasks: TaskService::new(stores, &config.limits, config.data_dir.clone()),
             telemetry: TelemetryService::new(stores),
-            health: HealthService::new(stores.clone(), config.service()),
+            health,
             profiling: ProfilingService::new(watch.clone()),
             rates: RateLimits::new(&config.limits),
         },

@@ -138,15 +138,15 @@ impl Database {
         .await
     }
 
-    /// The pools, each with its connections and with how many of them are idle.
-    pub fn pools(&self) -> Vec<(&'static str, usize, usize)> {
+    /// The pools, each with its connections, with how many of them are idle, and with how many it may have.
+    pub fn pools(&self) -> Vec<(&'static str, usize, usize, u32)> {
         if self.writer.get_database_backend() == DbBackend::Postgres {
             let pool = self.writer.get_postgres_connection_pool();
-            return vec![("all", pool.size() as usize, pool.num_idle())];
+            return vec![("all", pool.size() as usize, pool.num_idle(), pool.options().get_max_connections())];
         }
         let pool = |name, pool: &DatabaseConnection| {
             let pool = pool.get_sqlite_connection_pool();
-            (name, pool.size() as usize, pool.num_idle())
+            (name, pool.size() as usize, pool.num_idle(), pool.options().get_max_connections())
         };
         vec![pool("readers", &self.reader), pool("writer", &self.writer)]
     }

@@ -5,6 +5,7 @@
 mod announce;
 mod claim;
 mod dead;
+mod depth;
 mod expire;
 mod publish;
 mod settle;
@@ -15,6 +16,7 @@ pub use crate::repository::entity::topic::Model as Topic;
 pub use announce::Announcements;
 pub use claim::{Claimed, LeasedMessage, Taker};
 pub use dead::DeadMessage;
+pub use depth::Depth;
 pub use expire::{Expired, Expiry};
 pub use publish::{MAX_PRIORITY, NewMessage, Published, first_rank};
 pub use settle::Settlement;

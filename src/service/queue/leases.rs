@@ -40,6 +40,7 @@ impl QueueService {
         } else {
             self.settle(caller, lease, named, Settlement::Ack).await?
         };
+        self.metrics.queue.acked(acked);
         Ok(AckAnswer { acked })
     }
 
@@ -51,6 +52,7 @@ impl QueueService {
         caller.may_write()?;
         let (named, delay) = request.check()?;
         let nacked = self.settle(caller, lease, named, Settlement::Nack(delay)).await?;
+        self.metrics.queue.nacked(nacked);
         Ok(NackAnswer { nacked })
     }
 

@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 use crate::config::Limits;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 use crate::repository::QueueRepository;
 use crate::repository::queue::{Published, Topic};
 use crate::service::accounts::Caller;
@@ -51,6 +52,7 @@ pub struct QueueService {
     announcing: mpsc::UnboundedSender<(i64, i64)>,
     closing: CancellationToken,
     max_payload: u64,
+    metrics: Metrics,
 }
 
 impl QueueService {
@@ -59,6 +61,7 @@ impl QueueService {
     pub fn new(
         queue: QueueRepository,
         limits: &Limits,
+        metrics: Metrics,
         watch: Watch,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let closing = CancellationToken::new();
@@ -79,7 +82,7 @@ impl QueueService {
         };
         let topics = Cache::builder().max_capacity(TOPICS).time_to_live(TOPIC_TTL).build();
         let max_payload = limits.max_message.as_u64();
-        (Self { queue, claimer, acks, topics, announcing, closing, max_payload }, background)
+        (Self { queue, claimer, acks, topics, announcing, closing, max_payload, metrics }, background)
     }
 
     /// Lets nobody wait any longer for a message: the server is about to stop.
@@ -106,7 +109,10 @@ impl QueueService {
     /// # Errors
     /// Those of the database.
     pub async fn take(&self, topic: &Topic, wish: Wish) -> Result<Leased> {
-        self.claimer.lease(topic.clone(), wish).await
+        let leased = self.claimer.lease(topic.clone(), wish).await?;
+        let again = leased.messages.iter().filter(|message| message.attempts > 1).count();
+        self.metrics.queue.delivered(&topic.name, leased.messages.len(), again);
+        Ok(leased)
     }
 
     /// A bell that rings when messages of this topic may be ready, here or elsewhere.
@@ -121,6 +127,7 @@ impl QueueService {
 
     /// Says that something was published and committed in a transaction of its own.
     pub fn published(&self, topic: &Topic, published: Published) {
+        self.metrics.queue.published(&topic.name, published.accepted, published.duplicates);
         if published.accepted > 0 {
             self.ready(topic.id, published.first_rank);
         }

@@ -108,6 +108,7 @@ impl StreamerService {
     }
 
     fn say_bad(&mut self, bad: &Bad, now: DateTime<Utc>) {
+        self.parts.metrics.telemetry.refused_rows.inc_by(bad.count().unsigned_abs());
         for bad in bad.named() {
             if self.complaints.may_speak(now) {
                 let (line, reason) = (bad.line, &bad.reason);

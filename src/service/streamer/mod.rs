@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::config::{StreamerSource, TelemetryConfig};
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::repository::entity::streamer_position::Model as Position;
 use crate::repository::queue::{NewMessage, Topic};
 use crate::repository::{StreamerRepository, TelemetryRepository};
@@ -43,6 +44,8 @@ pub struct Parts {
     pub telemetry: TelemetryRepository,
     /// Topics, and who waits for what is published on them.
     pub queue: QueueService,
+    /// Counts what is published and what is not.
+    pub metrics: Metrics,
 }
 
 /// The streamer of one source.
@@ -176,6 +179,7 @@ impl StreamerService {
         self.seen = Some(next);
         self.room = self.room.saturating_sub(messages.len() as u64);
         self.parts.queue.published(topic, published);
+        self.parts.metrics.telemetry.streamed_samples.inc_by(samples.len() as u64);
         Ok(true)
     }
 }

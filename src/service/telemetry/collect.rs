@@ -17,6 +17,7 @@ use super::message::TOPIC;
 use super::upkeep;
 use crate::config::TelemetryConfig;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 use crate::repository::entity::series;
 use crate::repository::queue::{LeasedMessage, Topic};
 use crate::repository::telemetry::Batch;
@@ -50,6 +51,7 @@ pub struct Collector {
     rows: QueueRepository,
     queue: QueueService,
     config: TelemetryConfig,
+    metrics: Metrics,
     /// What it is called as a consumer.
     name: String,
     bell: Arc<Notify>,
@@ -81,12 +83,19 @@ impl Place {
 
 impl Collector {
     /// Over these stores; the bell is rung when there is something to collect.
-    pub fn new(stores: &Stores, queue: QueueService, config: &TelemetryConfig, bell: Arc<Notify>) -> Self {
+    pub fn new(
+        stores: &Stores,
+        queue: QueueService,
+        config: &TelemetryConfig,
+        metrics: Metrics,
+        bell: Arc<Notify>,
+    ) -> Self {
         Self {
             telemetry: TelemetryRepository::new(stores.database.clone()),
             rows: QueueRepository::new(stores.database.clone()),
             queue,
             config: config.clone(),
+            metrics,
             name: format!("collector-{}", Uuid::new_v4().simple()),
             bell,
             workspace: None,
@@ -180,7 +189,14 @@ impl Collector {
                 tracing::info!("a lease was lost before its samples were stored");
                 Ok(())
             }
-            stored => stored,
+            Ok(()) => {
+                let samples: i64 = batch.blocks.iter().map(|block| block.count).sum();
+                self.metrics.telemetry.stored_samples.inc_by(samples.unsigned_abs());
+                self.metrics.telemetry.refused_messages.inc_by(batch.dead.len() as u64);
+                self.metrics.queue.acked(batch.done.len() as u64);
+                Ok(())
+            }
+            failed => failed,
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use runyard::error::Error;
+use runyard::metrics::Metrics;
 use runyard::repository::QueueRepository;
 use runyard::repository::queue::{NewMessage, Settlement, Taker};
 use runyard::service::QueueService;
@@ -78,7 +79,8 @@ async fn a_consumer_who_waits_gets_what_is_published_then() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
     let queue = QueueRepository::new(app.stores.open().await.database);
-    let (service, claiming) = QueueService::new(queue.clone(), &app.config().limits, Watch::new().0);
+    let (service, claiming) =
+        QueueService::new(queue.clone(), &app.config().limits, Metrics::new().unwrap(), Watch::new().0);
     tokio::spawn(claiming);
     let topic = service.topic(ada.workspace_id.parse().unwrap(), "t").await.unwrap();
     let wish = |wait| Wish { consumer: "c".to_owned(), max: 1, lease: Duration::from_secs(30), wait };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use runyard::metrics::Metrics;
 use runyard::repository::QueueRepository;
 use runyard::repository::queue::{REST, Rows};
 use runyard::service::QueueService;
@@ -32,7 +33,8 @@ impl Lab {
         let app = TestApp::with(&["--roles=api"]).await;
         let ada = app.user("ada").await;
         let queue = QueueRepository::new(app.stores.open().await.database);
-        let (service, _) = QueueService::new(queue.clone(), &app.config().limits, Watch::new().0);
+        let (service, _) =
+            QueueService::new(queue.clone(), &app.config().limits, Metrics::new().unwrap(), Watch::new().0);
         let upkeep = service.upkeep(plan);
         Self { _app: app, ada, queue, upkeep, looked: Utc::now() }
     }

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, mpsc};
+use std::thread;
 
 use reqwest::Request;
 use runyard::logging::SPANS;
@@ -28,7 +29,7 @@ static JOURNAL: LazyLock<Option<Journal>> = LazyLock::new(Journal::open);
 
 struct Journal {
     folder: PathBuf,
-    secrets: Mutex<(HashSet<String>, File)>,
+    secrets: mpsc::Sender<String>,
 }
 
 impl Journal {
@@ -39,7 +40,9 @@ impl Journal {
         // As in the server: what is there for the exporter of traces alone is not seen by the log.
         let log = tracing_subscriber::fmt().with_ansi(false).with_env_filter(format!("debug,{SPANS}=off"));
         log.with_writer(Arc::new(file("suite.log"))).init();
-        let secrets = Mutex::new((HashSet::new(), file("secrets")));
+        let (secrets, arriving) = mpsc::channel();
+        let written = file("secrets");
+        thread::spawn(move || write_once(written, arriving));
         Some(Self { folder, secrets })
     }
 
@@ -47,10 +50,7 @@ impl Journal {
         if text.len() < LEAST || text.contains(['\n', '\r', '\0']) {
             return;
         }
-        let mut secrets = self.secrets.lock().unwrap();
-        if secrets.0.insert(text.to_owned()) {
-            writeln!(secrets.1, "{text}").unwrap();
-        }
+        self.secrets.send(text.to_owned()).unwrap();
     }
 
     /// The secrets in a body, if it is JSON.
@@ -71,6 +71,16 @@ impl Journal {
                 members.iter().for_each(|(name, member)| self.value(name, member, sentences));
             }
             _ => {}
+        }
+    }
+}
+
+/// Writes each text once.
+fn write_once(mut file: File, arriving: mpsc::Receiver<String>) {
+    let mut known = HashSet::new();
+    for text in arriving {
+        if known.insert(text.clone()) {
+            writeln!(file, "{text}").unwrap();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use runyard::config::{env_example, markdown_table};
 
-use super::{code, text_of};
+use super::{code, sources, text_of};
 
 const BEGIN: &str = "<!-- config table: begin -->";
 const END: &str = "<!-- config table: end -->";
@@ -81,4 +81,33 @@ fn every_default_in_the_example_can_be_read() {
     assert!(settings.len() > 20);
     let arguments = settings.iter().map(|(name, value)| format!("--{}={value}", name.to_lowercase().replace('_', "-")));
     runyard::config::Config::from_args(std::iter::once("runyard".to_owned()).chain(arguments)).unwrap();
+}
+
+/// What a source says in the log from INFO on: the last text of each call.
+fn said(source: &str) -> Vec<&str> {
+    let mut said = Vec::new();
+    for level in ["info", "warn", "error"] {
+        for rest in source.split(&format!("tracing::{level}!(")).skip(1) {
+            let (call, _) = rest.split_once(");").expect("a call has an end");
+            said.extend(call.rsplit('"').nth(1));
+        }
+    }
+    said
+}
+
+#[test]
+fn every_line_of_the_log_is_in_the_runbook() {
+    let page = text_of("docs/OPERATIONS.md");
+    let sources = sources(&["src"]);
+    let said: Vec<&str> = sources.iter().flat_map(|(_, text)| said(text)).collect();
+    assert!(said.len() > 30, "{said:?}");
+    let missing: Vec<_> = said.into_iter().filter(|said| !page.contains(&format!("`{said}`"))).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+#[test]
+fn what_is_said_in_the_log_is_found() {
+    let source =
+        "tracing::warn!(error = %format!(\"{:#}\", x(y)), \"it failed\");\ntracing::info!(\n    \"it works\"\n);";
+    assert_eq!(said(source), ["it works", "it failed"]);
 }

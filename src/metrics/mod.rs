@@ -2,20 +2,26 @@
 //!
 //! Names and units follow Prometheus: seconds, bytes, `_total` for what only grows.
 
+mod maker;
+mod queue;
+mod telemetry;
+
+pub use queue::{Depth, QueueCounters};
+pub use telemetry::TelemetryCounters;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
 use crate::error::Result;
 use crate::repository::cache::CacheCounts;
+use maker::Maker;
 
 /// Seconds, from what a cache answers to what nobody should wait for.
 const LATENCIES: [f64; 16] =
@@ -45,41 +51,14 @@ pub struct Counters {
     cache_reads: IntCounterVec,
     cache_errors: IntCounter,
     cache_lost_invalidations: IntCounter,
-    pub connections: IntGaugeVec,
+    connections: IntGaugeVec,
+    connections_limit: IntGaugeVec,
+    stores_ready: IntGaugeVec,
     pub password_hashes: IntGauge,
     pub tasks: IntGauge,
     runtime: IntGaugeVec,
-}
-
-/// Makes counters and registers them.
-struct Maker(Registry);
-
-impl Maker {
-    fn add<C: Collector + Clone + 'static>(&self, collector: prometheus::Result<C>) -> anyhow::Result<C> {
-        let collector = collector.context("making a metric")?;
-        self.0.register(Box::new(collector.clone())).context("registering a metric")?;
-        Ok(collector)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> anyhow::Result<IntCounter> {
-        self.add(IntCounter::new(name, help))
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> anyhow::Result<IntCounterVec> {
-        self.add(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> anyhow::Result<IntGauge> {
-        self.add(IntGauge::new(name, help))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> anyhow::Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> anyhow::Result<Histogram> {
-        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
-    }
+    pub queue: QueueCounters,
+    pub telemetry: TelemetryCounters,
 }
 
 impl Metrics {
@@ -89,8 +68,6 @@ impl Metrics {
     /// [`crate::error::Error::Internal`] when two have the same name.
     pub fn new() -> Result<Self> {
         let make = Maker(Registry::new());
-        let latency = HistogramOpts::new("http_request_duration_seconds", "Time until the head of an answer.")
-            .buckets(LATENCIES.to_vec());
         let build = make.gauges("runyard_build_info", "Always 1; the labels say what runs.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let counters = Counters {
@@ -99,7 +76,12 @@ impl Metrics {
                 "Requests that were answered.",
                 &["method", "route", "status"],
             )?,
-            durations: make.add(HistogramVec::new(latency, &["method", "route", "status"]))?,
+            durations: make.histograms(
+                "http_request_duration_seconds",
+                "Time until the head of an answer.",
+                &LATENCIES,
+                &["method", "route", "status"],
+            )?,
             latency: make.histogram(
                 "request_latency_histogram",
                 "Time until the head of an answer in seconds, all requests together.",
@@ -140,9 +122,21 @@ impl Metrics {
                 "Connections to the database; SQLite has one pool for readers and one for the writer.",
                 &["pool", "state"],
             )?,
+            connections_limit: make.gauges(
+                "database_connections_limit",
+                "Most connections to the database at once.",
+                &["pool"],
+            )?,
+            stores_ready: make.gauges(
+                "store_ready",
+                "1 when the store answers, 0 when it does not, asked at most every 5 seconds.",
+                &["store"],
+            )?,
             password_hashes: make.gauge("password_hashes", "Password hashes that are computed or wait.")?,
             tasks: make.gauge("tasks_count", "Tasks that are stored, counted at most every 30 seconds.")?,
             runtime: make.gauges("runtime", "What the async runtime has at hand.", &["what"])?,
+            queue: QueueCounters::new(&make)?,
+            telemetry: TelemetryCounters::new(&make)?,
             registry: make.0,
         };
         let process = ProcessCollector::for_self();
@@ -183,6 +177,20 @@ impl Metrics {
         }
         advance(&self.cache_errors, counts.errors);
         advance(&self.cache_lost_invalidations, counts.lost_invalidations);
+    }
+
+    /// Says how many connections a pool has, how many of them are idle, and how many it may have.
+    pub fn set_pool(&self, pool: &str, open: usize, idle: usize, limit: u32) {
+        let set =
+            |state, connections: usize| self.connections.with_label_values(&[pool, state]).set(connections as i64);
+        set("idle", idle);
+        set("in_use", open.saturating_sub(idle));
+        self.connections_limit.with_label_values(&[pool]).set(i64::from(limit));
+    }
+
+    /// Says whether a store answers.
+    pub fn set_ready(&self, store: &str, ready: bool) {
+        self.stores_ready.with_label_values(&[store]).set(i64::from(ready));
     }
 
     /// Says what the runtime has at hand.
