@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::client::{Connection, Request};
 use crate::options::Helper;
+use crate::peaks::{Look, Peaks};
 use crate::stores::{Kind, Stores};
 
 const START: Duration = Duration::from_secs(30);
@@ -60,7 +61,8 @@ pub fn announce(line: &str) -> Result<()> {
 
 /// The release build over stores of its own.
 pub struct Server {
-    // The process ends before its stores go.
+    // The look ends before the process, which ends before its stores go.
+    look: Option<Look>,
     process: Child,
     /// Its stores.
     pub stores: Stores,
@@ -72,14 +74,19 @@ pub struct Server {
 
 impl Server {
     /// Starts one over fresh stores and waits until it is ready.
-    pub async fn start(kind: &Kind) -> Result<Self> {
+    pub async fn start(kind: &Kind, peaks: &Peaks) -> Result<Self> {
+        Self::start_with(kind, peaks, &[]).await
+    }
+
+    /// The same, with a configuration that is not the default in these variables.
+    pub async fn start_with(kind: &Kind, peaks: &Peaks, variables: &[(&str, String)]) -> Result<Self> {
         let stores = Stores::new(kind).await?;
         // It is asked for nothing else than to be free, and nothing else asks for it in this moment.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_runyard"));
         command.env_clear().current_dir(stores.folder()).stdin(Stdio::null()).stdout(Stdio::inherit());
         command.args(["serve", "--log-level=warn", "--log-format=text"]).arg(format!("--port={}", address.port()));
-        command.args(stores.arguments());
+        command.args(stores.arguments()).envs(variables.iter().map(|(name, value)| (name, value)));
         let begun = Instant::now();
         let mut process = Child::spawn(&mut command)?;
         while !ready(address).await {
@@ -91,7 +98,9 @@ impl Server {
             }
             sleep(Duration::from_millis(1)).await;
         }
-        Ok(Self { process, stores, address, start: begun.elapsed() })
+        let start = begun.elapsed();
+        let look = peaks.look_at(process.0.id(), kind.name()).await?;
+        Ok(Self { look, process, stores, address, start })
     }
 
     /// An API key of a new user.
@@ -109,6 +118,12 @@ impl Server {
     /// A figure in MiB from `/proc/PID/status`, such as `VmRSS`.
     pub fn memory(&self, name: &str) -> Result<f64> {
         memory(self.id(), name)
+    }
+
+    /// From here on `VmHWM` is the peak of what follows alone.
+    pub fn forget_peak(&self) -> Result<()> {
+        self.look.as_ref().map(Look::note).transpose()?;
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").context("forgetting the peak of a server")
     }
 
     /// Its process.

@@ -3,19 +3,19 @@
 
 use std::cell::Cell;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use memchr::memmem;
 use rand::{Rng, RngExt};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, TransactionTrait};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait};
 
 use crate::children::Server;
 use crate::client::{Connection, Request};
 use crate::figures::Spread;
 use crate::options::Options;
+use crate::pgbench;
 use crate::report::{Other, Report, Row};
 use crate::stores::Kind;
 
@@ -35,7 +35,7 @@ const STRETCH: Duration = Duration::from_secs(10);
 /// Measures all of it.
 pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let bench = Bench { key: server.api_key().await?, server, options, kind };
         bench.batches(report).await?;
         bench.consumers(report).await?;
@@ -78,8 +78,7 @@ impl Bench<'_> {
 
     /// Publishes with so many clients, so many in a request; `done` counts what is accepted.
     async fn publish(&self, clients: usize, batch: usize, until: Until, done: &Cell<usize>) -> Result<()> {
-        let (taken, payload) = (Cell::new(0), payload());
-        let (taken, payload) = (&taken, &payload);
+        let (taken, payload) = (&Cell::new(0), &payload());
         try_join_all((0..clients).map(|_| async move {
             let mut connection = Connection::open(self.server.address).await?;
             while more(until, taken.get()) {
@@ -136,7 +135,8 @@ impl Bench<'_> {
             for round in 0..=self.options.rounds(5) {
                 let (first, second) = self.rates(batch, count).await?;
                 let other = self.server.stores.database_url();
-                let other = other.map(|url| pgbench(&self.options.pgbench, &self.server, url, batch)).transpose()?;
+                let other =
+                    other.map(|url| bare_publish(&self.options.pgbench, &self.server, url, batch)).transpose()?;
                 if round > 0 {
                     published.push(first);
                     acked.push(second);
@@ -251,13 +251,15 @@ fn more(until: Until, count: usize) -> bool {
     }
 }
 
-fn payload() -> String {
-    let text: String =
-        std::iter::repeat_with(|| char::from(b'a' + rand::rng().random_range(0..26_u8))).take(PAYLOAD - 13).collect();
+/// A payload of random letters.
+pub fn payload() -> String {
+    let letter = || char::from(b'a' + rand::rng().random_range(0..26_u8));
+    let text: String = std::iter::repeat_with(letter).take(PAYLOAD - 13).collect();
     format!("{{\"text\": \"{text}\"}}")
 }
 
-fn messages(payload: &str, batch: usize) -> Vec<u8> {
+/// A body that publishes this payload so many times, each time as a message of its own.
+pub fn messages(payload: &str, batch: usize) -> Vec<u8> {
     let mut body = String::with_capacity(batch * (payload.len() + 80) + 20);
     body.push_str("{\"messages\":[");
     for place in 0..batch {
@@ -271,16 +273,14 @@ fn messages(payload: &str, batch: usize) -> Vec<u8> {
 
 /// Dead rows in the tables of the queue, as PostgreSQL counts them.
 async fn dead_rows(database: &DatabaseConnection) -> Result<f64> {
-    let sql = "SELECT CAST(sum(n_dead_tup) AS double precision) AS dead FROM pg_stat_user_tables \
-        WHERE schemaname = current_schema() AND (relname LIKE 'message%' OR relname IN ('leases', 'topics', 'queue_slots'))";
-    let statement = sea_orm::Statement::from_string(database.get_database_backend(), sql);
-    let row = database.query_one_raw(statement).await?.context("no figures")?;
-    Ok(row.try_get("", "dead")?)
+    let sql = "SELECT CAST(sum(n_dead_tup) AS double precision) FROM pg_stat_user_tables WHERE schemaname = \
+        current_schema() AND (relname LIKE 'message%' OR relname IN ('leases', 'topics', 'queue_slots'))";
+    let statement = Statement::from_string(database.get_database_backend(), sql);
+    Ok(database.query_one_raw(statement).await?.context("no figures")?.try_get_by_index(0)?)
 }
 
-/// Messages a second by as many clients with the bare statement, prepared, on a topic that nobody reads.
-fn pgbench(program: &Path, server: &Server, url: &str, batch: usize) -> Result<f64> {
-    let script = server.stores.folder().join("publish.sql");
+/// Messages a second by as many clients with the bare statement on a topic that nobody reads.
+fn bare_publish(program: &Path, server: &Server, url: &str, batch: usize) -> Result<f64> {
     let statement = format!(
         "WITH given AS MATERIALIZED (SELECT gen_random_uuid() AS msg_uuid, \
          CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) + place AS rank, \
@@ -297,14 +297,5 @@ fn pgbench(program: &Path, server: &Server, url: &str, batch: usize) -> Result<f
          FROM given JOIN fresh ON fresh.msg_uuid = given.msg_uuid) SELECT count(*) FROM fresh;",
         payload = payload(),
     );
-    std::fs::write(&script, statement)?;
-    let mut command = Command::new(program);
-    command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2"]);
-    command.arg(format!("--client={CLIENTS}")).arg(format!("--time={SECONDS}")).arg("--file").arg(&script).arg(url);
-    let output = command.output().context("starting pgbench; PGBENCH says where it is")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
-    let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
-    let rate: f64 = rate.context("pgbench said no rate")?.parse().context("reading pgbench's rate")?;
-    Ok(rate * batch as f64)
+    Ok(pgbench::rate(program, server.stores.folder(), url, &statement, CLIENTS, SECONDS)? * batch as f64)
 }
