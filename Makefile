@@ -98,6 +98,10 @@ bench-heap: ## Leave profiles/heap.pb.gz, the memory it asks for meanwhile
 memprofile: ## Print the server's peak memory in each scenario
 	$(call measure,--memory)
 
+.PHONY: load
+load: ## Sign up, log in, write, read and list in steps of clients; fails when a threshold is missed
+	scripts/load.sh
+
 ##@ Quality
 
 .PHONY: fmt format

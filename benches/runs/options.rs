@@ -28,13 +28,13 @@ pub struct Options {
     #[arg(long, conflicts_with = "profile")]
     pub memory: bool,
     /// Takes a profile of the server under a mix of loads, in place of measuring, and leaves it in `profiles`.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     pub profile: Option<Profile>,
     /// How long the profile takes.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub seconds: u64,
-    /// The loads that the profile is of, all at once, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "small,cached,tasks,queue")]
+    /// The loads that the profile is of, all at once, separated by commas: ingest, small, cached, tasks, queue.
+    #[arg(long, value_delimiter = ',', default_value = "small,cached,tasks,queue", hide_possible_values = true)]
     pub mix: Vec<Part>,
     /// PostgreSQL for the distributed stores; `scripts/with-stores.sh` sets it.
     #[arg(long, env = "TEST_DATABASE_URL", hide_env_values = true)]
