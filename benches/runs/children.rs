@@ -17,6 +17,8 @@ use crate::peaks::{Look, Peaks};
 use crate::stores::{Kind, Stores};
 
 const START: Duration = Duration::from_secs(30);
+/// Ticks of a second, in what Linux tells of processes.
+const TICKS: f64 = 100.0;
 const PASSWORD: &str = "correct horse battery";
 
 /// A process that is killed when it is dropped.
@@ -118,6 +120,15 @@ impl Server {
     /// A figure in MiB from `/proc/PID/status`, such as `VmRSS`.
     pub fn memory(&self, name: &str) -> Result<f64> {
         memory(self.id(), name)
+    }
+
+    /// The processors' time that it has taken until now, in seconds.
+    pub fn processor_seconds(&self) -> Result<f64> {
+        let line = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // The second field is a name in brackets, which may hold anything; user's and system's are the 14th and 15th.
+        let fields = line.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().skip(11).take(2));
+        let ticks = fields.ok_or_else(|| anyhow!("no times in {line}"))?.map(str::parse::<f64>);
+        Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
     }
 
     /// From here on `VmHWM` is the peak of what follows alone.

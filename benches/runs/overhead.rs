@@ -30,6 +30,18 @@ const PROFILE: u64 = 10;
 const TURN: Duration = Duration::from_secs(3);
 const SCRAPES: Duration = Duration::from_secs(1);
 
+/// What one side's turn found.
+struct Turn {
+    /// Requests a second.
+    rate: f64,
+    /// The server's processor time for a request, in µs: others on the machine change it far less than the rate.
+    cost: f64,
+}
+
+/// How a turn is told.
+const FIGURES: [(&str, &str, fn(&Turn) -> f64); 2] =
+    [("requests a second", "/s", |turn| turn.rate), ("processor time a request", "µs", |turn| turn.cost)];
+
 /// What one side has and the other has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extra {
@@ -80,8 +92,9 @@ impl Served {
         Ok(Self { key: server.api_key().await?, server })
     }
 
-    async fn load(&self, part: Part) -> Result<Load> {
-        Load::prepare(part, self.server.address, &self.key).await
+    async fn side(&self, part: Part, clients: usize) -> Result<Side<'_>> {
+        let load = Load::prepare(part, self.server.address, &self.key).await?;
+        Ok(Side { server: &self.server, load, clients })
     }
 }
 
@@ -103,21 +116,23 @@ pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> 
             let sides = Sides::prepare(&servers, part, clients, extra).await?;
             // The first round only warms up.
             sides.both(1, TURN / 3, true).await?;
-            let (mut ours, mut others) = (Vec::new(), Vec::new());
+            let mut turns = Vec::new();
             for round in 0..options.rounds(5) {
-                let (our, other) = sides.both(profile, turn, round % 2 == 0).await?;
-                ours.push(our);
-                others.push(other);
+                turns.push(sides.both(profile, turn, round % 2 == 0).await?);
             }
             let (with, without) = extra.names(profile);
-            report.add(Row {
-                scenario: format!("{name}: {with}"),
-                stores: kind.name().to_owned(),
-                unit: "/s".to_owned(),
-                ours: Spread::of(&ours),
-                other: Some(Other { name: without.to_owned(), spread: Spread::of(&others) }),
-                ratio: Some(Spread::of_ratios(&ours, &others)),
-            });
+            for (figure, unit, of) in FIGURES {
+                let ours: Vec<f64> = turns.iter().map(|(with, _)| of(with)).collect();
+                let others: Vec<f64> = turns.iter().map(|(_, without)| of(without)).collect();
+                report.add(Row {
+                    scenario: format!("{name}, {with}: {figure}"),
+                    stores: kind.name().to_owned(),
+                    unit: unit.to_owned(),
+                    ours: Spread::of(&ours),
+                    other: Some(Other { name: without.to_owned(), spread: Spread::of(&others) }),
+                    ratio: Some(Spread::of_ratios(&ours, &others)),
+                });
+            }
         }
     }
     Ok(())
@@ -127,9 +142,14 @@ pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> 
 struct Sides<'a> {
     servers: &'a Servers,
     extra: Extra,
+    with: Side<'a>,
+    without: Side<'a>,
+}
+
+struct Side<'a> {
+    server: &'a Server,
+    load: Load,
     clients: usize,
-    with: Load,
-    without: Load,
 }
 
 impl<'a> Sides<'a> {
@@ -139,11 +159,12 @@ impl<'a> Sides<'a> {
             Extra::Traces => (&servers.traced, &servers.plain),
             Extra::Metrics => (&servers.operated, &servers.plain),
         };
-        Ok(Self { servers, extra, clients, with: with.load(part).await?, without: without.load(part).await? })
+        let (with, without) = (with.side(part, clients).await?, without.side(part, clients).await?);
+        Ok(Self { servers, extra, with, without })
     }
 
-    /// Requests a second with it and without it.
-    async fn both(&self, profile: u64, turn: Duration, with_first: bool) -> Result<(f64, f64)> {
+    /// What is found with it and without it.
+    async fn both(&self, profile: u64, turn: Duration, with_first: bool) -> Result<(Turn, Turn)> {
         // A turn beside a profile is as long as the profile.
         let turn = if self.extra == Extra::Cpu { Duration::from_secs(profile) } else { turn };
         if with_first {
@@ -155,15 +176,16 @@ impl<'a> Sides<'a> {
         }
     }
 
-    async fn without(&self, turn: Duration) -> Result<f64> {
-        rate(&self.without, self.clients, async {
-            sleep(turn).await;
-            Ok(())
-        })
-        .await
+    async fn without(&self, turn: Duration) -> Result<Turn> {
+        self.without
+            .turn(async {
+                sleep(turn).await;
+                Ok(())
+            })
+            .await
     }
 
-    async fn with(&self, profile: u64, turn: Duration) -> Result<f64> {
+    async fn with(&self, profile: u64, turn: Duration) -> Result<Turn> {
         let (operator, address) = (&self.servers.operator, self.servers.operated.server.address);
         let wait = async {
             sleep(turn).await;
@@ -173,15 +195,15 @@ impl<'a> Sides<'a> {
             Extra::Cpu => {
                 // Until it has come: finding the names of functions is a part of what it costs.
                 let profile = async { operator.cpu(address, profile).await.map(drop) };
-                rate(&self.with, self.clients, profile).await
+                self.with.turn(profile).await
             }
             Extra::Heap => {
                 operator.begin_sampling(address).await?;
-                let rate = rate(&self.with, self.clients, wait).await?;
+                let found = self.with.turn(wait).await?;
                 operator.end_sampling(address).await?;
-                Ok(rate)
+                Ok(found)
             }
-            Extra::Traces => rate(&self.with, self.clients, wait).await,
+            Extra::Traces => self.with.turn(wait).await,
             Extra::Metrics => {
                 let scrapes = async {
                     let mut seconds = interval(SCRAPES);
@@ -192,20 +214,23 @@ impl<'a> Sides<'a> {
                     }
                     Ok(())
                 };
-                rate(&self.with, self.clients, scrapes).await
+                self.with.turn(scrapes).await
             }
         }
     }
 }
 
-/// Requests a second of a load until something has ended.
-async fn rate(load: &Load, clients: usize, end: impl Future<Output = Result<()>>) -> Result<f64> {
-    let (stopped, begun) = (Cell::new(false), Instant::now());
-    let ending = async {
-        end.await?;
-        stopped.set(true);
-        Ok(())
-    };
-    let (count, ()) = try_join(load.run(clients, &stopped), ending).await?;
-    Ok(count as f64 / begun.elapsed().as_secs_f64())
+impl Side<'_> {
+    /// Its load, until something has ended.
+    async fn turn(&self, end: impl Future<Output = Result<()>>) -> Result<Turn> {
+        let (stopped, begun, before) = (Cell::new(false), Instant::now(), self.server.processor_seconds()?);
+        let ending = async {
+            end.await?;
+            stopped.set(true);
+            Ok(())
+        };
+        let (count, ()) = try_join(self.load.run(self.clients, &stopped), ending).await?;
+        let (elapsed, taken) = (begun.elapsed().as_secs_f64(), self.server.processor_seconds()? - before);
+        Ok(Turn { rate: count as f64 / elapsed, cost: taken * 1e6 / count as f64 })
+    }
 }

@@ -71,7 +71,7 @@ pub async fn take(options: &Options, kinds: &[Kind], profile: Profile) -> Result
     }
     println!("\nWhat it says (Go's tools; on Debian `apt-get install golang-go`, and graphviz for the graph):");
     println!("  go tool pprof -top -sample_index={samples} profiles/{name}.pb.gz");
-    println!("  go tool pprof -top -cum -focus='runyard::' profiles/{name}.pb.gz");
+    println!("  go tool pprof -top -cum -show='runyard::' -sample_index={samples} profiles/{name}.pb.gz");
     println!("  go tool pprof -http : profiles/{name}.pb.gz");
     if profile == Profile::Heap {
         println!("  go tool pprof -top -sample_index=alloc_space profiles/{name}.pb.gz");

@@ -169,7 +169,7 @@ impl Earlier {
     pub fn best<'a>(&'a self, row: &'a Row) -> Option<(&'a str, &'a Row)> {
         let sign = match row.unit.as_str() {
             "/s" => 1.0,
-            "ms" | "MiB" | "bytes each" => -1.0,
+            "ms" | "µs" | "MiB" | "bytes each" => -1.0,
             _ => return None,
         };
         let clean = self.same(row).filter(|(results, _)| !results.is_dirty());
