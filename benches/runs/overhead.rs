@@ -38,8 +38,10 @@ struct Turn {
     cost: f64,
 }
 
-/// How a turn is told.
-const FIGURES: [(&str, &str, fn(&Turn) -> f64); 2] =
+/// One figure of a turn: its name, its unit, and where it is.
+type Figure = (&'static str, &'static str, fn(&Turn) -> f64);
+
+const FIGURES: [Figure; 2] =
     [("requests a second", "/s", |turn| turn.rate), ("processor time a request", "µs", |turn| turn.cost)];
 
 /// What one side has and the other has not.
