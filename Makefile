@@ -81,10 +81,27 @@ unit-tests: ## Run the tests that need no store
 integration-tests: ## Run tests/it on the embedded and on the distributed stores
 	scripts/test.sh --test it $(TEST_ARGS)
 
-.PHONY: bench
-bench: ## Measure the release build and keep the result; BENCH_ARGS go to the benchmark
+##@ Measuring
+
+# The release build, with stores for the benchmark; what it is asked for comes before what BENCH_ARGS add.
+define measure
 	cargo build --release --locked
-	RUN_HANDLER_ENV=test scripts/with-stores.sh cargo bench --locked --bench runs -- $(BENCH_ARGS)
+	RUN_HANDLER_ENV=test scripts/with-stores.sh cargo bench --locked --bench runs -- $(1) $(BENCH_ARGS)
+endef
+
+.PHONY: bench bench-cpu bench-heap memprofile
+bench: ## Measure the release build and keep the result; BENCH_ARGS go to the benchmark
+	$(call measure,)
+bench-cpu: ## Leave profiles/cpu.pb.gz of the server under the benchmark's load
+	$(call measure,--profile cpu)
+bench-heap: ## Leave profiles/heap.pb.gz, the memory it asks for meanwhile
+	$(call measure,--profile heap)
+memprofile: ## Print the server's peak memory in each scenario
+	$(call measure,--memory)
+
+.PHONY: load
+load: ## Sign up, log in, write, read and list in steps of clients; fails when a threshold is missed
+	scripts/load.sh
 
 ##@ Quality
 

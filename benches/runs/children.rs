@@ -13,9 +13,12 @@ use tokio::time::sleep;
 
 use crate::client::{Connection, Request};
 use crate::options::Helper;
+use crate::peaks::{Look, Peaks};
 use crate::stores::{Kind, Stores};
 
 const START: Duration = Duration::from_secs(30);
+/// Ticks of a second, in what Linux tells of processes.
+const TICKS: f64 = 100.0;
 const PASSWORD: &str = "correct horse battery";
 
 /// A process that is killed when it is dropped.
@@ -60,7 +63,8 @@ pub fn announce(line: &str) -> Result<()> {
 
 /// The release build over stores of its own.
 pub struct Server {
-    // The process ends before its stores go.
+    // The look ends before the process, which ends before its stores go.
+    look: Option<Look>,
     process: Child,
     /// Its stores.
     pub stores: Stores,
@@ -72,14 +76,19 @@ pub struct Server {
 
 impl Server {
     /// Starts one over fresh stores and waits until it is ready.
-    pub async fn start(kind: &Kind) -> Result<Self> {
+    pub async fn start(kind: &Kind, peaks: &Peaks) -> Result<Self> {
+        Self::start_with(kind, peaks, &[]).await
+    }
+
+    /// The same, with a configuration that is not the default in these variables.
+    pub async fn start_with(kind: &Kind, peaks: &Peaks, variables: &[(&str, String)]) -> Result<Self> {
         let stores = Stores::new(kind).await?;
         // It is asked for nothing else than to be free, and nothing else asks for it in this moment.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_runyard"));
         command.env_clear().current_dir(stores.folder()).stdin(Stdio::null()).stdout(Stdio::inherit());
         command.args(["serve", "--log-level=warn", "--log-format=text"]).arg(format!("--port={}", address.port()));
-        command.args(stores.arguments());
+        command.args(stores.arguments()).envs(variables.iter().map(|(name, value)| (name, value)));
         let begun = Instant::now();
         let mut process = Child::spawn(&mut command)?;
         while !ready(address).await {
@@ -91,7 +100,9 @@ impl Server {
             }
             sleep(Duration::from_millis(1)).await;
         }
-        Ok(Self { process, stores, address, start: begun.elapsed() })
+        let start = begun.elapsed();
+        let look = peaks.look_at(process.0.id(), kind.name()).await?;
+        Ok(Self { look, process, stores, address, start })
     }
 
     /// An API key of a new user.
@@ -109,6 +120,21 @@ impl Server {
     /// A figure in MiB from `/proc/PID/status`, such as `VmRSS`.
     pub fn memory(&self, name: &str) -> Result<f64> {
         memory(self.id(), name)
+    }
+
+    /// The processors' time that it has taken until now, in seconds.
+    pub fn processor_seconds(&self) -> Result<f64> {
+        let line = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // The second field is a name in brackets, which may hold anything; user's and system's are the 14th and 15th.
+        let fields = line.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().skip(11).take(2));
+        let ticks = fields.ok_or_else(|| anyhow!("no times in {line}"))?.map(str::parse::<f64>);
+        Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
+    }
+
+    /// From here on `VmHWM` is the peak of what follows alone.
+    pub fn forget_peak(&self) -> Result<()> {
+        self.look.as_ref().map(Look::note).transpose()?;
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").context("forgetting the peak of a server")
     }
 
     /// Its process.

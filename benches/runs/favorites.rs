@@ -24,7 +24,7 @@ const FAR: usize = 10_000;
 /// Measures all of it.
 pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let key = server.api_key().await?;
         let mut bench = Bench { connection: Connection::open(server.address).await?, key, options, kind, report };
         bench.one_by_one().await?;
@@ -164,8 +164,7 @@ impl Bench<'_> {
         let count = self.options.requests(MANY);
         let (mut rates, mut growth) = (Vec::new(), Vec::new());
         for _ in 0..self.options.rounds(3) {
-            // From here on the peak is that of the stream alone.
-            std::fs::write(format!("/proc/{}/clear_refs", server.id()), "5")?;
+            server.forget_peak()?;
             let before = server.memory("VmRSS")?;
             let begun = Instant::now();
             ensure!(lines(server, &self.key).await? == count, "not every favorite came out");

@@ -32,6 +32,12 @@ impl Spread {
         let ratios: Vec<f64> = ours.iter().zip(others).map(|(ours, other)| ours / other).collect();
         Self::of(&ratios)
     }
+
+    /// As a multiple of what was measured at another time: the quotient of the medians, and how far it may be off when
+    /// the least of one is put beside the most of the other.
+    pub fn over(&self, other: &Self) -> Self {
+        Self { median: self.median / other.median, min: self.min / other.max, max: self.max / other.min }
+    }
 }
 
 /// A duration in milliseconds.

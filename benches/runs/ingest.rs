@@ -22,7 +22,7 @@ pub async fn measure(options: &Options, kinds: &[Kind], shape: Shape, report: &m
     let body = shape.body();
     let rounds = options.rounds(if body.len() > LARGE { 5 } else { 7 });
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let sink = Sink::start()?;
         let key = server.api_key().await?;
         let request = Request::post("/runs", &[("x-api-key", &key)], body.clone());

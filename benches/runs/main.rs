@@ -1,18 +1,27 @@
 //! `make bench`: measures the release build over loopback, on the embedded stores and on PostgreSQL, Redis and S3.
 //!
 //! The server, the S3 server and the sink that large bodies are compared with are processes of their own; the last
-//! two are this program again. Prints a table and keeps the numbers in `benches/results`.
+//! two are this program again, and so is the receiver of traces. Prints a table and keeps the numbers in
+//! `benches/results`; or takes a profile of the server, or the peaks of its memory.
 
+mod bare_publish;
 mod children;
 mod client;
 mod favorites;
 mod figures;
 mod ingest;
 mod memory;
+mod mix;
+mod operator;
 mod options;
+mod overhead;
 mod payload;
+mod peaks;
+mod pgbench;
+mod profile;
 mod queue;
 mod reads;
+mod receiver;
 mod report;
 mod s3;
 mod sink;
@@ -38,6 +47,7 @@ fn main() -> Result<()> {
     match options.helper {
         Some(Helper::Sink) => return sink::serve(&options.folder),
         Some(Helper::S3) => return s3::serve(&options.folder),
+        Some(Helper::Receiver) => return receiver::serve(&options.folder),
         // `cargo test --all-targets` runs this too, and has no use for it.
         None if !options.bench => {
             println!("nothing measured: this runs under `cargo bench`");
@@ -55,8 +65,11 @@ fn main() -> Result<()> {
 }
 
 async fn measure(options: &Options) -> Result<()> {
-    let mut report = Report::begin(options)?;
-    let kinds = Kind::given(options);
+    let kinds = Kind::given(options)?;
+    if let Some(profile) = options.profile {
+        return profile::take(options, &kinds, profile).await;
+    }
+    let mut report = Report::begin(options, &kinds).await?;
     for scenario in options.scenarios() {
         match scenario {
             Scenario::Start => memory::start(options, &kinds, &mut report).await?,
@@ -70,7 +83,9 @@ async fn measure(options: &Options) -> Result<()> {
             Scenario::Queue => queue::measure(options, &kinds, &mut report).await?,
             Scenario::Telemetry => telemetry::measure(options, &kinds, &mut report).await?,
             Scenario::Memory => memory::peak(options, &kinds, &mut report).await?,
+            Scenario::Overhead => overhead::measure(options, &kinds, &mut report).await?,
         }
+        report.add_peaks(scenario, &kinds);
     }
     report.end()
 }

@@ -14,12 +14,11 @@ use crate::figures::{Spread, milliseconds};
 use crate::ingest::ids;
 use crate::options::Options;
 use crate::payload::Shape;
+use crate::peaks::REST;
 use crate::report::{Report, Row};
 use crate::stores::Kind;
 
 const BODIES: usize = 4;
-/// After this time nothing of the start goes on any more.
-const REST: Duration = Duration::from_secs(1);
 const SAMPLE: Duration = Duration::from_millis(5);
 
 /// From the start of the process to the first 200 of `/readyz`, over empty stores.
@@ -27,7 +26,7 @@ pub async fn start(options: &Options, kinds: &[Kind], report: &mut Report) -> Re
     for kind in kinds {
         let (mut times, mut idle) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds(7) {
-            let server = Server::start(kind).await?;
+            let server = Server::start(kind, report.peaks()).await?;
             times.push(milliseconds(server.start));
             sleep(REST).await;
             idle.push(server.memory("VmRSS")?);
@@ -45,7 +44,7 @@ pub async fn peak(options: &Options, kinds: &[Kind], report: &mut Report) -> Res
     for kind in kinds {
         let (mut growth, mut sampled) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds(3) {
-            let server = Server::start(kind).await?;
+            let server = Server::start(kind, report.peaks()).await?;
             let key = server.api_key().await?;
             let request = Request::post("/runs", &[("x-api-key", &key)], body.clone());
             let connections = try_join_all((0..BODIES).map(|_| Connection::open(server.address))).await?;

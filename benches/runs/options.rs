@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 
+use crate::mix::Part;
 use crate::payload::Shape;
 
 /// Measures runs on a release build.
@@ -14,12 +15,27 @@ pub struct Options {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub rounds: Option<u16>,
     /// Only these, separated by commas: start, 500x10, 50x100, 500x100, 50x1000, small, cached, uncached, list, tasks,
-    /// favorites, queue, telemetry, memory.
+    /// favorites, queue, telemetry, memory, overhead.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Scenario>,
+    /// On these stores alone, separated by commas: embedded, distributed.
+    #[arg(long, value_delimiter = ',')]
+    pub stores: Vec<Stores>,
     /// A quick look: few rounds and requests; the numbers are not kept.
     #[arg(long)]
     pub quick: bool,
+    /// The memory that the server takes in each scenario, at rest and at most, in place of its figures; one round.
+    #[arg(long, conflicts_with = "profile")]
+    pub memory: bool,
+    /// Takes a profile of the server under a mix of loads, in place of measuring, and leaves it in `profiles`.
+    #[arg(long, conflicts_with = "only")]
+    pub profile: Option<Profile>,
+    /// How long the profile takes.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub seconds: u64,
+    /// The loads that the profile is of, all at once, separated by commas: ingest, small, cached, tasks, queue.
+    #[arg(long, value_delimiter = ',', default_value = "small,cached,tasks,queue", hide_possible_values = true)]
+    pub mix: Vec<Part>,
     /// PostgreSQL for the distributed stores; `scripts/with-stores.sh` sets it.
     #[arg(long, env = "TEST_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -43,6 +59,24 @@ pub struct Options {
     pub folder: PathBuf,
 }
 
+/// The two kinds of stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Stores {
+    /// SQLite, files, and a cache in the process.
+    Embedded,
+    /// PostgreSQL, S3 and Redis.
+    Distributed,
+}
+
+/// What a profile is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// Where the processor's time goes.
+    Cpu,
+    /// Who asks for memory.
+    Heap,
+}
+
 /// The child processes that this program can be.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Helper {
@@ -50,6 +84,8 @@ pub enum Helper {
     Sink,
     /// An S3 server.
     S3,
+    /// Takes traces and forgets them.
+    Receiver,
 }
 
 /// What is measured.
@@ -77,18 +113,22 @@ pub enum Scenario {
     Telemetry,
     /// Memory while four large bodies arrive.
     Memory,
+    /// What it costs to look at the server while it works.
+    Overhead,
 }
 
 impl Scenario {
-    fn all() -> Vec<Self> {
+    /// All of them, in the order in which they are measured.
+    pub fn all() -> Vec<Self> {
         let mut all = vec![Self::Start];
         all.extend(Shape::ALL.map(Self::Ingest));
         all.extend([Self::Small, Self::Cached, Self::Uncached, Self::List, Self::Tasks, Self::Favorites]);
-        all.extend([Self::Queue, Self::Telemetry, Self::Memory]);
+        all.extend([Self::Queue, Self::Telemetry, Self::Memory, Self::Overhead]);
         all
     }
 
-    fn name(self) -> String {
+    /// What the command line calls it.
+    pub fn name(self) -> String {
         match self {
             Self::Start => "start".to_owned(),
             Self::Ingest(shape) => format!("{}x{}", shape.runs, shape.kilobytes),
@@ -101,6 +141,7 @@ impl Scenario {
             Self::Queue => "queue".to_owned(),
             Self::Telemetry => "telemetry".to_owned(),
             Self::Memory => "memory".to_owned(),
+            Self::Overhead => "overhead".to_owned(),
         }
     }
 }
@@ -127,7 +168,9 @@ impl Options {
 
     /// Rounds of a measurement that usually takes so many.
     pub fn rounds(&self, usual: usize) -> usize {
-        let usual = if self.quick { 2 } else { usual };
+        // A peak is looked for, not a median.
+        let usual = if self.memory { 1 } else { usual };
+        let usual = if self.quick { usual.min(2) } else { usual };
         self.rounds.map_or(usual, usize::from)
     }
 

@@ -2,28 +2,25 @@
 //! many consumers, and while a transaction is held open.
 
 use std::cell::Cell;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use memchr::memmem;
 use rand::{Rng, RngExt};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, TransactionTrait};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait};
 
+use crate::bare_publish::Bare;
 use crate::children::Server;
 use crate::client::{Connection, Request};
 use crate::figures::Spread;
 use crate::options::Options;
 use crate::report::{Other, Report, Row};
-use crate::stores::{Kind, Stores};
+use crate::stores::Kind;
 
 /// Characters of a payload.
 const PAYLOAD: usize = 1_024;
-const CLIENTS: usize = 8;
-/// Seconds that pgbench takes for a round.
-const SECONDS: usize = 3;
+pub const CLIENTS: usize = 8;
 /// Messages of a round, by how many go in a request.
 const BATCHES: [(usize, usize); 2] = [(100, 40_000), (1, 5_000)];
 /// How many consumers share a topic, each taking [`FEW`] at a time.
@@ -35,12 +32,8 @@ const STRETCH: Duration = Duration::from_secs(10);
 /// Measures all of it.
 pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     for kind in kinds {
-        let server = Server::start(kind).await?;
-        // Tables of their own for the bare statement: what it leaves must not be cleaned up while ours is measured.
-        let bare = Stores::new(kind).await?;
-        if let Some(url) = bare.database_url() {
-            migrate(url)?;
-        }
+        let server = Server::start(kind, report.peaks()).await?;
+        let bare = Bare::new(kind).await?;
         let bench = Bench { key: server.api_key().await?, server, bare, options, kind };
         bench.batches(report).await?;
         bench.consumers(report).await?;
@@ -51,7 +44,7 @@ pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> 
 
 struct Bench<'a> {
     server: Server,
-    bare: Stores,
+    bare: Bare,
     key: String,
     options: &'a Options,
     kind: &'a Kind,
@@ -84,8 +77,7 @@ impl Bench<'_> {
 
     /// Publishes with so many clients, so many in a request; `done` counts what is accepted.
     async fn publish(&self, clients: usize, batch: usize, until: Until, done: &Cell<usize>) -> Result<()> {
-        let (taken, payload) = (Cell::new(0), payload());
-        let (taken, payload) = (&taken, &payload);
+        let (taken, payload) = (&Cell::new(0), &payload());
         try_join_all((0..clients).map(|_| async move {
             let mut connection = Connection::open(self.server.address).await?;
             while more(until, taken.get()) {
@@ -141,12 +133,7 @@ impl Bench<'_> {
             // The first round only warms up.
             for round in 0..=self.options.rounds(5) {
                 let (first, second) = self.rates(batch, count).await?;
-                let other = self.bare.database_url();
-                let other = other.map(|url| pgbench(&self.options.pgbench, self.bare.folder(), url, batch));
-                let other = match other {
-                    Some(rate) => Some(rate.await?),
-                    None => None,
-                };
+                let other = self.bare.publish(&self.options.pgbench, batch).await?;
                 if round > 0 {
                     published.push(first);
                     acked.push(second);
@@ -261,13 +248,15 @@ fn more(until: Until, count: usize) -> bool {
     }
 }
 
-fn payload() -> String {
-    let text: String =
-        std::iter::repeat_with(|| char::from(b'a' + rand::rng().random_range(0..26_u8))).take(PAYLOAD - 13).collect();
+/// A payload of random letters.
+pub fn payload() -> String {
+    let letter = || char::from(b'a' + rand::rng().random_range(0..26_u8));
+    let text: String = std::iter::repeat_with(letter).take(PAYLOAD - 13).collect();
     format!("{{\"text\": \"{text}\"}}")
 }
 
-fn messages(payload: &str, batch: usize) -> Vec<u8> {
+/// A body that publishes this payload so many times, each time as a message of its own.
+pub fn messages(payload: &str, batch: usize) -> Vec<u8> {
     let mut body = String::with_capacity(batch * (payload.len() + 80) + 20);
     body.push_str("{\"messages\":[");
     for place in 0..batch {
@@ -281,50 +270,8 @@ fn messages(payload: &str, batch: usize) -> Vec<u8> {
 
 /// Dead rows in the tables of the queue, as PostgreSQL counts them.
 async fn dead_rows(database: &DatabaseConnection) -> Result<f64> {
-    let sql = "SELECT CAST(sum(n_dead_tup) AS double precision) AS dead FROM pg_stat_user_tables \
-        WHERE schemaname = current_schema() AND (relname LIKE 'message%' OR relname IN ('leases', 'topics', 'queue_slots'))";
-    let statement = sea_orm::Statement::from_string(database.get_database_backend(), sql);
-    let row = database.query_one_raw(statement).await?.context("no figures")?;
-    Ok(row.try_get("", "dead")?)
-}
-
-/// Makes the tables of a server.
-fn migrate(url: &str) -> Result<()> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_runyard"));
-    let status = command.env_clear().args(["migrate", "up"]).env("DATABASE_URL", url).status()?;
-    ensure!(status.success(), "making tables: {status}");
-    Ok(())
-}
-
-/// Messages a second by as many clients with the bare statement, prepared, on a topic that nobody reads.
-async fn pgbench(program: &Path, folder: &Path, url: &str, batch: usize) -> Result<f64> {
-    let script = folder.join("publish.sql");
-    let statement = format!(
-        "WITH given AS MATERIALIZED (SELECT gen_random_uuid() AS msg_uuid, \
-         CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) + place AS rank, \
-         CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS visible_at, \
-         '{payload}' AS payload FROM generate_series(1, {batch}) AS place), \
-         fresh AS (INSERT INTO message_keys (topic_id, msg_uuid, seen_at) SELECT 0, msg_uuid, visible_at FROM given \
-         ORDER BY msg_uuid ON CONFLICT (topic_id, msg_uuid) DO UPDATE SET seen_at = excluded.seen_at \
-         WHERE message_keys.seen_at <= 0 RETURNING msg_uuid), \
-         messages AS (INSERT INTO messages (topic_id, rank, visible_at, created_at, updated_at, msg_uuid, attempts, \
-         slot, state) SELECT 0, given.rank, visible_at, visible_at, visible_at, given.msg_uuid, 0, \
-         (SELECT open_slot FROM queue_slots), 3 FROM given JOIN fresh ON fresh.msg_uuid = given.msg_uuid), \
-         payloads AS (INSERT INTO message_payloads (topic_id, rank, msg_uuid, slot, payload) \
-         SELECT 0, given.rank, given.msg_uuid, (SELECT open_slot FROM queue_slots), payload \
-         FROM given JOIN fresh ON fresh.msg_uuid = given.msg_uuid) SELECT count(*) FROM fresh;",
-        payload = payload(),
-    );
-    std::fs::write(&script, statement)?;
-    let mut command = Command::new(program);
-    command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2"]);
-    command.arg(format!("--client={CLIENTS}")).arg(format!("--time={SECONDS}")).arg("--file").arg(&script).arg(url);
-    let output = command.output().context("starting pgbench; PGBENCH says where it is")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
-    let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
-    let rate: f64 = rate.context("pgbench said no rate")?.parse().context("reading pgbench's rate")?;
-    let connection = Database::connect(url).await?;
-    connection.execute_unprepared("TRUNCATE messages, message_payloads, message_keys").await?;
-    Ok(rate * batch as f64)
+    let sql = "SELECT CAST(sum(n_dead_tup) AS double precision) FROM pg_stat_user_tables WHERE schemaname = \
+        current_schema() AND (relname LIKE 'message%' OR relname IN ('leases', 'topics', 'queue_slots'))";
+    let statement = Statement::from_string(database.get_database_backend(), sql);
+    Ok(database.query_one_raw(statement).await?.context("no figures")?.try_get_by_index(0)?)
 }

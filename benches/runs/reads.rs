@@ -17,7 +17,7 @@ const CLIENTS: usize = 32;
 pub async fn cached(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     let count = options.requests(10_000);
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let key = server.api_key().await?;
         let credentials = [("x-api-key", key.as_str())];
         let mut connection = Connection::open(server.address).await?;
@@ -53,7 +53,7 @@ pub async fn uncached(options: &Options, kinds: &[Kind], report: &mut Report) ->
     let body = shape.body();
     let rounds = options.rounds(5);
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let key = server.api_key().await?;
         let credentials = [("x-api-key", key.as_str())];
         let mut connection = Connection::open(server.address).await?;
@@ -78,7 +78,7 @@ pub async fn list(options: &Options, kinds: &[Kind], report: &mut Report) -> Res
     let body = shape.body();
     let count = options.requests(1_000);
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let key = server.api_key().await?;
         let credentials = [("x-api-key", key.as_str())];
         let mut connection = Connection::open(server.address).await?;

@@ -18,7 +18,7 @@ const CHARACTERS: usize = 2048;
 pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     let count = options.requests(REQUESTS);
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let key = server.api_key().await?;
         let request = Request::post("/runs", &[("x-api-key", &key)], single(CHARACTERS));
         let mut fleet = Fleet::open(server.address, CLIENTS).await?;

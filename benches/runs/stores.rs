@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
-use sea_orm::{ConnectionTrait, Database};
+use anyhow::{Context, Result, anyhow, ensure};
+use sea_orm::{ConnectionTrait, Database, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::s3::S3;
 
 /// The two kinds of stores.
@@ -27,16 +27,37 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those that there is something for.
-    pub fn given(options: &Options) -> Vec<Self> {
-        let mut kinds = vec![Self::Embedded];
-        match (&options.database_url, &options.cache_url) {
-            (Some(database), Some(cache)) => {
-                kinds.push(Self::Distributed { database: database.clone(), cache: cache.clone() });
-            }
-            _ => eprintln!("embedded stores alone: TEST_DATABASE_URL and TEST_CACHE_URL are not set"),
+    /// Those that were asked for, of which there is something for.
+    pub fn given(options: &Options) -> Result<Vec<Self>> {
+        let wants = |stores| options.stores.is_empty() || options.stores.contains(&stores);
+        let mut kinds = Vec::new();
+        if wants(options::Stores::Embedded) {
+            kinds.push(Self::Embedded);
         }
-        kinds
+        if wants(options::Stores::Distributed) {
+            match (&options.database_url, &options.cache_url) {
+                (Some(database), Some(cache)) => {
+                    kinds.push(Self::Distributed { database: database.clone(), cache: cache.clone() });
+                }
+                _ => eprintln!("no distributed stores: TEST_DATABASE_URL and TEST_CACHE_URL are not set"),
+            }
+        }
+        ensure!(!kinds.is_empty(), "nothing to measure on: scripts/with-stores.sh lends the distributed stores");
+        Ok(kinds)
+    }
+
+    /// Its name, and what versions of what it is.
+    pub async fn description(&self) -> Result<String> {
+        let Self::Distributed { database, cache } = self else { return Ok(self.name().to_owned()) };
+        let connection = Database::connect(database).await?;
+        let ask = Statement::from_string(connection.get_database_backend(), "SHOW server_version");
+        let row = connection.query_one_raw(ask).await?.context("PostgreSQL does not say which version it is")?;
+        let postgres: String = row.try_get_by_index(0)?;
+        connection.close().await?;
+        let mut redis = redis::Client::open(cache.as_str())?.get_multiplexed_async_connection().await?;
+        let facts: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
+        let redis = facts.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown");
+        Ok(format!("{}: PostgreSQL {postgres}, Redis {}", self.name(), redis.trim()))
     }
 
     /// Its name in the table.

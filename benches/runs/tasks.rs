@@ -1,16 +1,16 @@
 //! Tasks: one at a time beside what the seed took for its bare service layer, and many readers beside pgbench.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::children::Server;
 use crate::client::{Connection, Fleet, Request};
 use crate::figures::{Spread, percentile};
 use crate::options::Options;
+use crate::pgbench;
 use crate::report::{Other, Report, Row};
 use crate::stores::Kind;
 
@@ -38,7 +38,7 @@ const ALONE: [(&str, f64); 7] = [
 /// Measures all of it.
 pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let key = server.api_key().await?;
         let mut bench = Bench { connection: Connection::open(server.address).await?, key, options, kind };
         bench.fill().await?;
@@ -137,7 +137,7 @@ impl Bench<'_> {
             let other = server
                 .stores
                 .database_url()
-                .map(|url| pgbench(&self.options.pgbench, server, url, workspace))
+                .map(|url| bare_select(&self.options.pgbench, server, url, workspace))
                 .transpose()?;
             if round > 0 {
                 ours.push(load.rate());
@@ -150,17 +150,9 @@ impl Bench<'_> {
     }
 }
 
-/// Transactions a second of the bare select by primary key, prepared, by as many clients.
-fn pgbench(program: &Path, server: &Server, url: &str, workspace: &str) -> Result<f64> {
-    let script = server.stores.folder().join("select.sql");
+/// Transactions a second of the bare select by primary key, by as many clients.
+fn bare_select(program: &Path, server: &Server, url: &str, workspace: &str) -> Result<f64> {
     let select = format!("SELECT * FROM tasks WHERE workspace_id = '{workspace}' AND id = :id;");
-    std::fs::write(&script, format!("\\set id random(1, {THERE})\n{select}\n"))?;
-    let mut command = Command::new(program);
-    command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2"]);
-    command.arg(format!("--client={CLIENTS}")).arg(format!("--time={SECONDS}")).arg("--file").arg(&script).arg(url);
-    let output = command.output().context("starting pgbench; PGBENCH says where it is")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
-    let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
-    rate.context("pgbench said no rate")?.parse().context("reading pgbench's rate")
+    let script = format!("\\set id random(1, {THERE})\n{select}\n");
+    pgbench::rate(program, server.stores.folder(), url, &script, CLIENTS, SECONDS)
 }

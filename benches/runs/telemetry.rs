@@ -35,7 +35,7 @@ const ANSWERS: usize = 5;
 /// Measures all of it.
 pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> Result<()> {
     for kind in kinds {
-        let server = Server::start(kind).await?;
+        let server = Server::start(kind, report.peaks()).await?;
         let key = server.api_key().await?;
         let mut connections = Vec::new();
         for _ in 0..PUBLISHERS {

@@ -185,7 +185,8 @@ impl Tables {
         }
         let id = self.functions.len() as u64 + 1;
         let (name, filename) = (self.text(&frame.function), self.text(&frame.file));
-        self.functions.push(Function { id, name, system_name: name, filename });
+        // The tool takes a name that is also the system's for one of C++, and cuts all that is in brackets out of it.
+        self.functions.push(Function { id, name, system_name: 0, filename });
         self.function_ids.insert(key, id);
         id
     }

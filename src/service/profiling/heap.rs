@@ -15,8 +15,14 @@ use crate::error::{Error, Result};
 use crate::service::time;
 
 /// Functions of the allocator and of what stands before it, which are at the inner end of every stack.
-const ALLOCATOR: [&str; 17] = [
+const ALLOCATOR: [&str; 23] = [
     "_rjem_",
+    "calloc",
+    "do_rallocx",
+    "malloc",
+    "mallocx",
+    "rallocx",
+    "realloc",
     "je_",
     "prof_",
     "imalloc",

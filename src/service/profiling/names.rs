@@ -92,17 +92,30 @@ impl Names<'_> {
     }
 }
 
-/// A name of ours that has no path, with that of its file.
+/// A name that has no path, with that of its file.
 fn with_path(name: String, file: &str) -> String {
     let head = name.split('<').next().unwrap_or_default();
-    let module = file.strip_prefix(SOURCES).and_then(|file| file.strip_suffix(".rs"));
-    match module {
-        Some(module) if !head.is_empty() && !head.contains("::") => {
-            let module = module.strip_suffix("/mod").unwrap_or(module).replace('/', "::");
-            format!("{}::{module}::{name}", env!("CARGO_PKG_NAME"))
-        }
+    match module(file) {
+        Some(module) if !head.is_empty() && !head.contains("::") => format!("{module}::{name}"),
         _ => name,
     }
+}
+
+/// The module that a source file is, by the folders of crates: `…/NAME-VERSION/src/a/b.rs` is `NAME::a::b`.
+fn module(file: &str) -> Option<String> {
+    let (name, path) = match file.strip_prefix(SOURCES) {
+        Some(path) => (env!("CARGO_PKG_NAME"), path),
+        None => {
+            let (folder, path) = file.rsplit_once("/src/")?;
+            let folder = folder.rsplit('/').next()?;
+            let is_version = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+            (folder.rsplit_once('-').filter(|(_, last)| is_version(last)).map_or(folder, |(name, _)| name), path)
+        }
+    };
+    let path = path.strip_suffix(".rs")?;
+    let path = path.strip_suffix("/mod").unwrap_or(path).replace('/', "::");
+    let name = name.replace('-', "_");
+    Some(if path == "lib" { name } else { format!("{name}::{path}") })
 }
 
 #[cfg(test)]
@@ -129,5 +142,12 @@ mod tests {
             assert_eq!(with_path(name.into(), &file("config/mod.rs")), name);
         }
         assert_eq!(with_path("fold".into(), "/elsewhere/fold.rs"), "fold");
+        for (path, module) in [
+            ("/x/registry/src/index-1/h2-0.4.20/src/proto/mod.rs", "h2::proto"),
+            ("/x/registry/src/index-1/tokio-util-0.7.18/src/lib.rs", "tokio_util"),
+            ("/rustc/59807616/library/core/src/iter/fold.rs", "core::iter::fold"),
+        ] {
+            assert_eq!(with_path("{closure#0}".into(), path), format!("{module}::{{closure#0}}"));
+        }
     }
 }
