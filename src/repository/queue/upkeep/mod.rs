@@ -19,17 +19,25 @@ mod sweep;
 
 pub use sweep::{Place, Swept};
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::ColumnType;
 
 use super::{ACKED, DEAD, GONE, LIVE, QueueRepository, is_dead, micros};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::repository::database::Column;
 
 /// The slot for what rests.
 pub const REST: i64 = 4;
 /// The columns of a message but for its slot.
 const MESSAGE: &str = "topic_id, rank, visible_at, created_at, updated_at, msg_uuid, lease_id, attempts, state, \
     leased_by, reason";
+/// The columns of its payload but for its slot.
+const PAYLOAD: &str = "topic_id, rank, msg_uuid, payload";
+/// What tells messages apart, wherever they are.
+const KEY: [Column; 3] =
+    [("topic_id", ColumnType::BigInteger), ("rank", ColumnType::BigInteger), ("msg_uuid", ColumnType::Uuid)];
 /// What is delayed for longer rests.
 const LONG: TimeDelta = TimeDelta::seconds(60);
 /// Rows that one statement deletes or moves.
@@ -166,41 +174,40 @@ impl QueueRepository {
             transaction.rollback().await?;
             return Ok(false);
         }
-        let run = async |sql: String, values: &[i64]| {
-            let statement = self.database.statement(sql, values.iter().map(|value| Value::from(*value)));
-            Ok::<_, Error>(transaction.execute_raw(statement).await?.rows_affected())
-        };
-        let moved = run(
-            format!(
-                "INSERT INTO messages ({MESSAGE}, slot) SELECT {MESSAGE}, $2 FROM messages \
-                 WHERE slot = $1 AND state IN ({LIVE}, {DEAD})"
-            ),
-            &[slot, open],
-        )
-        .await?;
-        if moved > live.unsigned_abs() {
+        // Everybody waits meanwhile, so that all of it is read once, however much is settled in it.
+        let sql = format!(
+            "SELECT topic_id, count(*) FILTER (WHERE state = {ACKED}) AS acked, CAST(json_agg(json_build_object( \
+             'topic_id', topic_id, 'rank', rank, 'msg_uuid', msg_uuid)) FILTER (WHERE state IN ({LIVE}, {DEAD})) \
+             AS text) AS living FROM messages WHERE slot = $1 GROUP BY topic_id"
+        );
+        let (mut acked, mut living) = (Vec::new(), Vec::<Place>::new());
+        for row in transaction.query_all_raw(self.database.statement(sql, [slot.into()])).await? {
+            acked.push((row.try_get::<i64>("", "topic_id")?, row.try_get::<i64>("", "acked")?));
+            if let Some(places) = row.try_get::<Option<String>>("", "living")? {
+                let places: Vec<Place> = serde_json::from_str(&places).context("reading places")?;
+                living.extend(places);
+            }
+        }
+        if living.len() as u64 > live.unsigned_abs() {
             transaction.rollback().await?;
             return Ok(false);
         }
-        run(
-            format!(
-                "INSERT INTO message_payloads (topic_id, rank, msg_uuid, slot, payload) \
-                 SELECT p.topic_id, p.rank, p.msg_uuid, $2, p.payload FROM messages AS m JOIN message_payloads AS p \
-                 ON p.topic_id = m.topic_id AND p.rank = m.rank AND p.msg_uuid = m.msg_uuid AND p.slot = m.slot \
-                 WHERE m.slot = $1 AND m.state IN ({LIVE}, {DEAD})"
-            ),
-            &[slot, open],
-        )
-        .await?;
-        run(
-            format!(
-                "UPDATE topics SET acked_before = acked_before + settled.count FROM (SELECT topic_id, \
-                 count(*) AS count FROM messages WHERE slot = $1 AND state = {ACKED} GROUP BY topic_id) AS settled \
-                 WHERE topics.id = settled.topic_id"
-            ),
-            &[slot],
-        )
-        .await?;
+        if !living.is_empty() {
+            let living = serde_json::to_string(&living).context("writing places")?;
+            let chosen = format!(
+                "WHERE slot = $1 AND (topic_id, rank, msg_uuid) IN (SELECT topic_id, rank, msg_uuid FROM {})",
+                self.database.given(3, &KEY)
+            );
+            for (table, columns) in [("messages", MESSAGE), ("message_payloads", PAYLOAD)] {
+                let sql = format!("INSERT INTO {table} ({columns}, slot) SELECT {columns}, $2 FROM {table} {chosen}");
+                let values = [slot.into(), open.into(), living.clone().into()];
+                transaction.execute_raw(self.database.statement(sql, values)).await?;
+            }
+        }
+        for (topic, count) in acked.into_iter().filter(|(_, count)| *count > 0) {
+            let sql = "UPDATE topics SET acked_before = acked_before + $2 WHERE id = $1";
+            transaction.execute_raw(self.database.statement(sql, [topic.into(), count.into()])).await?;
+        }
         self.database.empty_parts(&transaction, &["messages", "message_payloads"], slot).await?;
         transaction.commit().await?;
         Ok(true)

@@ -5,24 +5,19 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::ColumnType;
 use sea_orm::{ConnectionTrait, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::{ACKED, GONE, QueueRepository, micros};
-use super::CHUNK;
+use super::{CHUNK, KEY};
 use crate::error::Result;
-use crate::repository::database::Column;
 
-/// What tells messages apart, wherever they are.
-const KEY: [Column; 3] =
-    [("topic_id", ColumnType::BigInteger), ("rank", ColumnType::BigInteger), ("msg_uuid", ColumnType::Uuid)];
 /// A lease is remembered so long after its end: until then it is lost, and unknown afterwards.
 const LEASE_KEPT: TimeDelta = TimeDelta::minutes(15);
 
 /// Where a message lies in a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     topic_id: i64,
     rank: i64,
