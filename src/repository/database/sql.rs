@@ -68,7 +68,8 @@ impl Database {
     /// That a column is one of the ids in a list that [`Self::ids`] made.
     pub fn is_one_of_ids(&self, column: &str, list: &str) -> String {
         if self.writer.get_database_backend() == DbBackend::Postgres {
-            format!("{column} = ANY (({list})::uuid[])")
+            // Read once, by itself: as a part of the condition the text would be taken apart anew for every row.
+            format!("{column} = ANY ((SELECT ({list})::uuid[])::uuid[])")
         } else {
             format!("{column} IN (SELECT unhex(value, '-') FROM json_each({list}))")
         }

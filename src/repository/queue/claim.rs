@@ -69,15 +69,17 @@ const CLAIMED: [Column; 4] = [
 ];
 
 impl QueueRepository {
-    /// The rank of the first message from a rank on that lives, leased or not.
+    /// The rank of the first message from a rank on that lives, leased or not; one that was leased too often is dead.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn first_living(&self, topic: &Topic, from: i64) -> Result<Option<i64>> {
+    pub async fn first_living(&self, topic: &Topic, from: i64, now: DateTime<Utc>) -> Result<Option<i64>> {
         let sql = format!(
-            "SELECT rank FROM messages WHERE topic_id = $1 AND rank >= $2 AND state = {LIVE} ORDER BY rank LIMIT 1"
+            "SELECT rank FROM messages WHERE topic_id = $1 AND rank >= $2 AND state = {LIVE} \
+             AND NOT (visible_at <= $3 AND attempts >= $4) ORDER BY rank LIMIT 1"
         );
-        let statement = self.database.statement(sql, [topic.id.into(), from.into()]);
+        let values = [topic.id.into(), from.into(), micros(now).into(), topic.max_attempts.into()];
+        let statement = self.database.statement(sql, values);
         let work = async { Ok(self.database.reader().query_one_raw(statement).await?) };
         let row = self.database.bounded(work).await?;
         row.map(|row| Ok(row.try_get("", "rank")?)).transpose()

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::ColumnType;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
@@ -120,7 +120,7 @@ impl QueueRepository {
     /// any longer, or was named before.
     ///
     /// # Errors
-    /// Those of the database; then nothing is acked.
+    /// Those of the database; then nothing is known to be acked.
     pub async fn ack_leases(&self, workspace: Uuid, leases: &[Uuid], now: DateTime<Utc>) -> Result<Vec<Result<u64>>> {
         let ids = self.database.ids(leases);
         let ours = format!("FROM leases WHERE workspace_id = $2 AND {}", self.database.is_one_of_ids("id", "$1"));
@@ -132,27 +132,29 @@ impl QueueRepository {
             ranks = self.database.is_one_of("messages.rank", &of_leases(self.database.united("ranks"))),
             leases = self.database.is_one_of_ids("messages.lease_id", "$1"),
         );
-        let work = async {
-            let statement = self.database.statement(sql, [ids.clone(), workspace.into(), micros(now).into()]);
-            let mut acked: HashMap<Uuid, u64> = HashMap::new();
-            for row in self.database.writer().query_all_raw(statement).await? {
-                *acked.entry(row.try_get("", "lease_id")?).or_default() += 1;
-            }
-            let mut known: HashSet<Uuid> = acked.keys().copied().collect();
-            if !leases.iter().all(|lease| known.contains(lease)) {
-                let statement = self.database.statement(format!("SELECT id {ours}"), [ids, workspace.into()]);
-                for row in self.database.writer().query_all_raw(statement).await? {
-                    known.insert(row.try_get("", "id")?);
-                }
-            }
-            let outcome = |lease: &Uuid| match acked.remove(lease) {
-                Some(count) => Ok(count),
-                None if known.contains(lease) => Err(lost()),
-                None => Err(Error::NotFound("lease")),
+        let statement = self.database.statement(sql, [ids.clone(), workspace.into(), micros(now).into()]);
+        let acking = async { Ok(self.database.writer().query_all_raw(statement).await?) };
+        let mut acked: HashMap<Uuid, u64> = HashMap::new();
+        for row in self.database.bounded(acking).await? {
+            *acked.entry(row.try_get("", "lease_id")?).or_default() += 1;
+        }
+        let mut known: Result<HashSet<Uuid>> = Ok(acked.keys().copied().collect());
+        if !leases.iter().all(|lease| acked.contains_key(lease)) {
+            let statement = self.database.statement(format!("SELECT id {ours}"), [ids, workspace.into()]);
+            let asking = async {
+                let rows = self.database.reader().query_all_raw(statement).await?;
+                rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
             };
-            Ok(leases.iter().map(outcome).collect())
+            known = self.database.bounded(asking).await;
+        }
+        // What is acked is acked, also when nobody can say why the others are not.
+        let outcome = |lease: &Uuid| match (acked.remove(lease), &known) {
+            (Some(count), _) => Ok(count),
+            (None, Ok(known)) if known.contains(lease) => Err(lost()),
+            (None, Ok(_)) => Err(Error::NotFound("lease")),
+            (None, Err(error)) => Err(Error::unavailable(anyhow!("looking for a lease: {error}"))),
         };
-        self.database.bounded(work).await
+        Ok(leases.iter().map(outcome).collect())
     }
 
     async fn settle_in(

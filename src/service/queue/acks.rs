@@ -16,7 +16,7 @@ use crate::watch::Watch;
 /// Acks that may wait for their owner to look at them; more wait at the door.
 const DOOR: usize = 256;
 /// Leases that one statement acks.
-const LEASES: usize = 256;
+const LEASES: usize = 64;
 
 /// The way to the task that acks.
 #[derive(Debug, Clone)]

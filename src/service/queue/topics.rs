@@ -81,6 +81,8 @@ impl QueueService {
         }
         self.topics.invalidate(&(workspace, name.to_owned())).await;
         let topic = self.known(caller, name).await?;
+        // More attempts bring those back to life that had too many.
+        self.ready(topic.id, i64::MIN);
         self.counted(topic).await
     }
 
@@ -122,13 +124,13 @@ impl QueueService {
         loop {
             let count = self.queue.redrive(&topic, &named, CHUNK, now).await?;
             redriven += count;
+            if count > 0 {
+                // They are where they were, which may be anywhere.
+                self.ready(topic.id, i64::MIN);
+            }
             if count < CHUNK {
                 break;
             }
-        }
-        if redriven > 0 {
-            // They are where they were, which may be anywhere.
-            self.ready(topic.id, i64::MIN);
         }
         Ok(RedriveAnswer { redriven })
     }

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::{app, counts, lease_with, message, payloads, publish};
+use super::{app, counts, lease_with, message, message_with, payloads, publish};
 use crate::support::{Client, until};
 
 /// Somebody who waits for a message.
@@ -53,6 +53,30 @@ async fn who_does_not_wait_is_answered_at_once_while_others_do() {
     assert!(!patient.is_finished());
     publish(&ada, "t", &[message("x")]).await;
     assert_eq!(payloads(&patient.await.unwrap().0), [json!("x")]);
+}
+
+#[tokio::test]
+async fn who_does_not_wait_is_answered_although_something_is_announced_all_the_time() {
+    let (_app, ada) = app().await;
+    let mut publishers: JoinSet<()> = (0..8)
+        .map(|_| {
+            let ada = ada.clone();
+            async move {
+                for _ in 0..50 {
+                    publish(&ada, "t", &[message_with("later", "delay_seconds", 3_600)]).await;
+                }
+            }
+        })
+        .collect();
+    let mut answers = 0;
+    while !publishers.is_empty() {
+        assert_eq!(payloads(&waiting(&ada, "hasty", 0).await.unwrap().0), Vec::<Value>::new());
+        answers += usize::from(publishers.try_join_next().is_none());
+        while let Some(ended) = publishers.try_join_next() {
+            ended.unwrap();
+        }
+    }
+    assert!(answers > 1, "{answers}");
 }
 
 #[tokio::test]

@@ -24,8 +24,10 @@ use crate::service::time;
 const LOOK: Duration = Duration::from_millis(400);
 /// Least time between two searches through everything.
 const SEARCH: Duration = Duration::from_secs(5);
-/// After a search there is none for so many times as long as it took.
+/// After a search there is none for so many times as long as it took, within reason.
 const PATIENCE: u32 = 20;
+/// Most time between two searches.
+const LATEST_SEARCH: Duration = Duration::from_secs(60);
 /// The floor is so much before the first message that lives: clocks differ, and so does how long a commit takes.
 const SKEW: TimeDelta = TimeDelta::seconds(1);
 /// Messages that one claim takes for several consumers.
@@ -118,6 +120,13 @@ pub struct Outcome {
     pub claimed: Result<Claimed>,
 }
 
+impl Outcome {
+    /// Whether it has seen all that was there when it began.
+    pub fn is_look(&self) -> bool {
+        self.reach != Reach::Hint && self.claimed.is_ok()
+    }
+}
+
 impl Line {
     /// Of a topic of which nothing is known.
     pub fn new(topic: Topic, now: Instant) -> Self {
@@ -173,6 +182,11 @@ impl Line {
         deadlines.chain(self.looked.map(|looked| looked + LOOK)).min()
     }
 
+    /// Whether no claim is under way.
+    pub fn is_idle(&self) -> bool {
+        self.claims.is_empty()
+    }
+
     /// Whether another claim has to wait for one that is under way.
     pub fn is_busy(&self) -> bool {
         self.claims.len() >= if self.plenty { AT_ONCE } else { 1 }
@@ -223,7 +237,7 @@ impl Line {
             let mut living = None;
             let claimed = async {
                 if reach != Reach::Hint {
-                    living = queue.first_living(&topic, from).await?;
+                    living = queue.first_living(&topic, from, moment).await?;
                 }
                 queue.claim(&topic, &takers, living.unwrap_or(from), moment).await
             };
@@ -265,14 +279,20 @@ impl Line {
                     self.ready(last);
                 }
             }
-            Err(_) => self.hint = self.hint.min(outcome.from),
+            Err(_) => {
+                self.hint = self.hint.min(outcome.from);
+                // The others have stepped over what it had locked.
+                for claim in &mut self.claims {
+                    claim.announced = claim.announced.min(outcome.from);
+                }
+            }
         }
         if let Some(living) = outcome.living {
             self.floor = living.saturating_sub(SKEW.num_microseconds().unwrap_or(0));
         }
-        if outcome.reach == Reach::Everything {
+        if outcome.reach == Reach::Everything && outcome.claimed.is_ok() {
             let took = now.duration_since(outcome.began);
-            self.search = now + SEARCH.max(took * PATIENCE);
+            self.search = now + (took * PATIENCE).clamp(SEARCH, LATEST_SEARCH);
         }
         if outcome.reach != Reach::Hint {
             self.looking = false;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::line::{Line, Outcome};
+use super::line::{Line, Outcome, Waiting};
 use super::{Call, Leased};
 use crate::error::Result;
 use crate::repository::QueueRepository;
@@ -101,7 +101,10 @@ impl Owner {
 
     fn claimed(&mut self, outcome: Outcome) {
         let Some(line) = self.lines.get_mut(&outcome.topic) else { return };
-        line.ended(&outcome, Instant::now());
+        let now = Instant::now();
+        line.ended(&outcome, now);
+        // However much is announced meanwhile: for whoever was part of it, this look has told all.
+        let is_all = outcome.is_look() && line.is_idle();
         let Outcome { waiting, claimed, .. } = outcome;
         let claimed = match claimed {
             Ok(claimed) => claimed,
@@ -120,6 +123,7 @@ impl Owner {
         // Who got nothing waits on, before those who came later.
         for (waiting, taker) in waiting.into_iter().rev() {
             match messages.remove(&taker.lease) {
+                None if is_all && waiting.deadline() <= now => answer_nothing(waiting),
                 None => line.waiting.push_front(waiting),
                 Some(messages) => {
                     let workspace = line.topic.workspace_id;
@@ -145,8 +149,7 @@ impl Owner {
             let mut rest = VecDeque::with_capacity(line.waiting.len());
             for waiting in std::mem::take(&mut line.waiting) {
                 if closing || (waiting.deadline() <= now && line.has_seen_all(waiting.since)) {
-                    let nothing = Leased { lease_id: Uuid::nil(), lease_until: time::now(), messages: Vec::new() };
-                    let _ = waiting.reply.send(Ok(nothing));
+                    answer_nothing(waiting);
                 } else {
                     rest.push_back(waiting);
                 }
@@ -159,6 +162,11 @@ impl Owner {
         }
         self.lines.retain(|_, line| !line.is_forgotten(now - FORGET));
     }
+}
+
+fn answer_nothing(waiting: Waiting) {
+    let nothing = Leased { lease_id: Uuid::nil(), lease_until: time::now(), messages: Vec::new() };
+    let _ = waiting.reply.send(Ok(nothing));
 }
 
 async fn release(queue: QueueRepository, workspace: Uuid, lease: Uuid) {
