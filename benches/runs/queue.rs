@@ -173,6 +173,8 @@ impl Bench<'_> {
         let Some(url) = self.server.stores.database_url() else { return Ok(()) };
         let database = Database::connect(url).await?;
         let free = self.together(&database, STRETCH * 2).await?;
+        // What is left over would stand before the next measurement.
+        self.consume(CLIENTS, 100, Until::Count(free.left), &Cell::new(0)).await?;
         let transaction = Database::connect(url).await?.begin().await?;
         // From now on nothing that dies may be cleaned away.
         transaction.execute_unprepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
@@ -194,6 +196,7 @@ impl Bench<'_> {
         add(&format!("{name}: acked, first 10 s"), "/s", held.first.1, Some(free.last.1));
         add(&format!("{name}: acked, last 10 s"), "/s", held.last.1, Some(free.last.1));
         add(&format!("{name}: most dead rows"), "", held.dead, None);
+        add(&format!("{name}: left over"), "", held.left as f64, None);
         Ok(())
     }
 
@@ -223,11 +226,8 @@ impl Bench<'_> {
             let rate = |count: usize| count as f64 / STRETCH.as_secs_f64();
             (rate(to - from), rate(until - since))
         };
-        let long = Long { first: rate(0), last: rate(marks.len() - 2), dead };
-        // What is left over would stand before the next measurement.
-        let rest = published.get() - acked.get();
-        self.consume(CLIENTS, 100, Until::Count(rest), &Cell::new(0)).await?;
-        Ok(long)
+        let left = published.get() - acked.get();
+        Ok(Long { first: rate(0), last: rate(marks.len() - 2), dead, left })
     }
 }
 
@@ -239,6 +239,8 @@ struct Long {
     first: Rates,
     last: Rates,
     dead: f64,
+    /// Messages that were published and not acked.
+    left: usize,
 }
 
 fn more(until: Until, count: usize) -> bool {
