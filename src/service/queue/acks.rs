@@ -56,8 +56,8 @@ struct Statements(QueueRepository);
 
 impl Together for Statements {
     const NAME: &'static str = "ack";
-    // A commit is mostly waiting for the disk, and commits that wait together do so once.
-    const AT_ONCE: usize = 4;
+    // One alone would get the share of one publisher among many; more of them share less.
+    const AT_ONCE: usize = 2;
     /// The workspace.
     type Key = Uuid;
     type Item = Ack;

@@ -32,9 +32,10 @@ const LATEST_SEARCH: Duration = Duration::from_secs(60);
 const SKEW: TimeDelta = TimeDelta::seconds(1);
 /// Messages that one claim takes for several consumers.
 const PLACES: usize = 1_000;
-/// Claims that are under way at once while there is plenty: a commit is mostly waiting for the disk, and one claim alone
-/// would get the share of one publisher among many.
+/// Claims that are under way at once while there is plenty: one alone would get the share of one publisher among many.
 const AT_ONCE: usize = 4;
+/// What a claim brings at least for there to be plenty: small ones cost less when they are made together.
+const PLENTY: usize = 64;
 
 /// A consumer who waits.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ pub struct Line {
     floor: i64,
     /// Claims that are under way.
     claims: Vec<Flight>,
-    /// Whether the last claim got all that it wanted, so that there is more.
+    /// Whether the last claim was large and got all that it wanted, so that there is more.
     plenty: bool,
     /// When the last look from the floor on, or from before it, began.
     looked: Option<Instant>,
@@ -270,11 +271,12 @@ impl Line {
         let Some(Flight { announced, .. }) = place.map(|place| self.claims.swap_remove(place)) else { return };
         match &outcome.claimed {
             Ok(claimed) => {
-                self.plenty = claimed.messages.len() == outcome.wanted;
-                let last = claimed.last.filter(|_| self.plenty).unwrap_or(i64::MAX);
+                let is_full = claimed.messages.len() == outcome.wanted;
+                self.plenty = is_full && outcome.wanted >= PLENTY;
+                let last = claimed.last.filter(|_| is_full).unwrap_or(i64::MAX);
                 // Others who began at the same place may have gone further already.
                 self.hint = self.hint.max(last);
-                if outcome.reach != Reach::Hint && self.plenty {
+                if outcome.reach != Reach::Hint && is_full {
                     // What was found before the hint may have more beside it.
                     self.ready(last);
                 }
