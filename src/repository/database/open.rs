@@ -49,7 +49,11 @@ impl Database {
                         // Which index serves a statement is decided by its text, not by its values; and to plan one
                         // on the queue's partitions anew takes longer than to run it.
                         let plans = ("plan_cache_mode", "force_generic_plan");
-                        options.options([("statement_timeout", limit.as_str()), plans])
+                        // A plan that is made while a part of the queue is empty reads all of it, and would still do
+                        // so when there are millions of rows in it. What has no index is read whole nevertheless, and
+                        // not worth being compiled.
+                        let indexes = [("enable_seqscan", "off"), ("jit", "off")];
+                        options.options([("statement_timeout", limit.as_str()), plans]).options(indexes)
                     })
                     .map_sqlx_postgres_pool_opts(move |options| {
                         let released = Arc::clone(&released);
