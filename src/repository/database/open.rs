@@ -31,7 +31,7 @@ impl Database {
     /// Connects; `timeout` bounds every statement. For SQLite the file and its folder are made when missing.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the database does not answer.
+    /// [`crate::error::Error::Unavailable`] when the database does not answer.
     pub async fn open(url: &DatabaseUrl, connections: u32, timeout: Duration) -> Result<Self> {
         match url {
             DatabaseUrl::Sqlite(path) => Self::open_sqlite(path, connections, timeout).await,

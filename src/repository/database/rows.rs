@@ -23,7 +23,7 @@ impl Database {
     /// it gets them value by value, in statements of a few sizes that stay prepared.
     ///
     /// # Errors
-    /// [`Error::Internal`] when a row cannot be written as JSON, [`Error::Unavailable`] when the database does not
+    /// [`crate::error::Error::Internal`] when a row cannot be written as JSON, [`crate::error::Error::Unavailable`] when the database does not
     /// answer.
     pub async fn insert_rows<E>(&self, transaction: &DatabaseTransaction, rows: &[E::Model]) -> Result<u64>
     where
@@ -69,7 +69,7 @@ impl Database {
     /// comes value by value, which spares the database taking JSON apart; several are one JSON array.
     ///
     /// # Errors
-    /// [`Error::Internal`] when a row cannot be written as JSON.
+    /// [`crate::error::Error::Internal`] when a row cannot be written as JSON.
     pub fn bind_rows<E>(&self, rows: &[E::Model], values: &mut Vec<Value>) -> Result<String>
     where
         E: EntityTrait,
