@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use futures_util::future::try_join;
 use tokio::time::{interval, sleep};
 
-use crate::children::Server;
+use crate::children::{Server, no_rates};
 use crate::figures::Spread;
 use crate::mix::{Load, Part};
 use crate::operator::Operator;
@@ -90,7 +90,7 @@ struct Served {
 
 impl Served {
     async fn start(kind: &Kind, peaks: &Peaks, variables: &[(&str, String)]) -> Result<Self> {
-        let server = Server::start_with(kind, peaks, variables).await?;
+        let server = Server::start_with(kind, peaks, &[variables, &no_rates()].concat()).await?;
         Ok(Self { key: server.api_key().await?, server })
     }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use futures_util::future::{try_join, try_join_all};
 use tokio::time::sleep;
 
-use crate::children::Server;
+use crate::children::{Server, no_rates};
 use crate::mix::{Load, Part};
 use crate::operator::Operator;
 use crate::options::{Options, Profile};
@@ -26,7 +26,7 @@ const WARM: Duration = Duration::from_secs(2);
 pub async fn take(options: &Options, kinds: &[Kind], profile: Profile) -> Result<()> {
     let kind = kinds.first().context("no stores")?;
     let operator = Operator::new();
-    let server = Server::start_with(kind, &Peaks::unasked(), &operator.variables()).await?;
+    let server = Server::start_with(kind, &Peaks::unasked(), &[operator.variables(), no_rates()].concat()).await?;
     if profile == Profile::Heap {
         // From the beginning, so that what is kept from the warming up is seen as well.
         operator.begin_sampling(server.address).await?;
