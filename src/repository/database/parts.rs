@@ -34,6 +34,18 @@ impl Database {
         }
     }
 
+    /// Whether statements of this transaction may read a table from end to end, which no other statement wants.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn allow_whole_reads(&self, transaction: &DatabaseTransaction, allowed: bool) -> Result<()> {
+        if self.parts() > 1 {
+            let allowed = if allowed { "on" } else { "off" };
+            transaction.execute_unprepared(&format!("SET LOCAL enable_seqscan = {allowed}")).await?;
+        }
+        Ok(())
+    }
+
     /// Empties a part of these tables that this transaction has locked. Dead rows go as well, whoever can see them.
     ///
     /// # Errors

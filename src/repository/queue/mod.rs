@@ -21,7 +21,7 @@ pub use expire::{Expired, Expiry};
 pub use publish::{MAX_PRIORITY, NewMessage, Published, first_rank};
 pub use settle::Settlement;
 pub use topics::{Counts, TopicSettings};
-pub use upkeep::{Place, REST, Rows, Swept};
+pub use upkeep::{LOOK, Looked, Place, REST, Rows, Swept};
 
 use chrono::{DateTime, Utc};
 

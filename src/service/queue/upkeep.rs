@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::QueueService;
 use crate::error::Result;
 use crate::repository::QueueRepository;
-use crate::repository::queue::{Expiry, Place, REST, Rows};
+use crate::repository::queue::{Expiry, LOOK, Place, REST, Rows};
 use crate::service::roles::{Step, Worker};
 
 /// When what is in the queue is put in order.
@@ -18,8 +18,8 @@ pub struct UpkeepPlan {
     pub slot_rows: i64,
     /// Age at which a slot is closed that has anything to be removed.
     pub slot_age: TimeDelta,
-    /// Living messages that may be moved out of a slot while everybody else has to wait.
-    pub stragglers: i64,
+    /// Living messages that may be moved out of a slot while everybody else has to wait, beside [`SHARE`] of those in it.
+    pub stragglers: u64,
     /// Pause between two looks for what is too old.
     pub old_every: TimeDelta,
     /// A slot in which a look took long is left alone for so many times as long.
@@ -44,6 +44,8 @@ const BUSY: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(5);
 /// Messages that one statement lets go.
 const CHUNK: u64 = 5_000;
+/// One living message among so many may be moved, too.
+const SHARE: u64 = 50;
 /// Statements of one sweep through a slot, each over some thousand rows; the next one goes on from there.
 const SWEEPS: usize = 100;
 
@@ -67,13 +69,16 @@ struct Slot {
     not_before: DateTime<Utc>,
     /// How far it is swept.
     swept: Place,
+    /// How far all in it is settled, since it was closed.
+    settled: Place,
 }
 
 impl QueueService {
     /// Its upkeep.
     pub fn upkeep(&self, plan: UpkeepPlan) -> Upkeep {
         let slots = usize::try_from(REST).unwrap_or(0) + 1;
-        let slots = vec![Slot { not_before: DateTime::<Utc>::MIN_UTC, swept: Place::START }; slots];
+        let slots =
+            vec![Slot { not_before: DateTime::<Utc>::MIN_UTC, swept: Place::START, settled: Place::START }; slots];
         Upkeep { queue: self.queue.clone(), plan, pause: BUSY, rows: 0, looked: None, slots }
     }
 }
@@ -113,17 +118,27 @@ impl Upkeep {
         let old = since.is_none_or(|since| since + self.plan.slot_age <= now);
         let due = rows >= self.plan.slot_rows
             || (old && rows > 0 && self.queue.count_slot(open, Rows::Settled, 1).await? > 0);
-        let next = (open + 1) % slots;
-        if due && self.queue.count_slot(next, Rows::All, 1).await? == 0 {
+        if due && let Some(next) = self.find_empty(open).await? {
             self.queue.rotate(open, next, now).await?;
             active = true;
         } else if due {
-            // Nowhere to go: what lives in the next slot is not done yet. Then rows go one by one.
+            // Nowhere to go: what lives in the others is not done yet. Then rows go one by one.
             active |= self.sweep(open, now).await?;
         }
         active |= rows != self.rows;
         self.rows = rows;
         Ok(active)
+    }
+
+    /// The next slot after the open one that nothing lies in.
+    async fn find_empty(&self, open: i64) -> Result<Option<i64>> {
+        let slots = self.queue.slots();
+        for slot in (1..slots).map(|step| (open + step) % slots) {
+            if self.queue.count_slot(slot, Rows::All, 1).await? == 0 {
+                return Ok(Some(slot));
+            }
+        }
+        Ok(None)
     }
 
     /// Empties a closed slot, if what lives in it is little.
@@ -134,19 +149,40 @@ impl Upkeep {
         if self.queue.count_slot(slot, Rows::All, 1).await? == 0 {
             return Ok(false);
         }
-        let begun = Instant::now();
-        let done = self.try_clear(slot, now).await;
+        // What is found to be settled is not looked at again, so that only the rest of a look has to be rare.
+        let mut begun = Instant::now();
+        let done = self.try_clear(slot, &mut begun, now).await;
         if !matches!(done, Ok(true)) {
             self.wait(slot, begun, now);
         }
         done
     }
 
-    async fn try_clear(&self, slot: i64, now: DateTime<Utc>) -> Result<bool> {
-        while self.queue.lay_to_rest(slot, now).await? > 0 {}
-        let live = self.queue.count_slot(slot, Rows::Live, self.plan.stragglers + 1).await?;
-        // Some come to life, or end, between the count and the lock.
-        Ok(live <= self.plan.stragglers && self.queue.empty_slot(slot, 2 * self.plan.stragglers).await?)
+    async fn try_clear(&mut self, slot: i64, begun: &mut Instant, now: DateTime<Utc>) -> Result<bool> {
+        let mut after = self.slot(slot).map_or(Place::START, |slot| slot.settled);
+        let (mut living, mut allowed) = (0, self.plan.stragglers);
+        loop {
+            let looked = self.queue.lay_to_rest(slot, after, now).await?;
+            living += looked.living;
+            allowed += LOOK.unsigned_abs() / SHARE;
+            let Some(last) = looked.last else { break };
+            if living > allowed {
+                return Ok(false);
+            }
+            after = last;
+            if living == 0
+                && let Some(slot) = self.slot(slot)
+            {
+                slot.settled = last;
+                *begun = Instant::now();
+            }
+        }
+        // Whether it succeeds or others came into it meanwhile: the next look begins at its start.
+        if let Some(slot) = self.slot(slot) {
+            slot.settled = Place::START;
+        }
+        // Some come to life, or end, between the looks and the lock.
+        self.queue.empty_slot(slot, 2 * allowed).await
     }
 
     /// Deletes what is settled in a slot; whether there was anything.
@@ -155,17 +191,17 @@ impl Upkeep {
             return Ok(false);
         }
         let begun = Instant::now();
-        let swept = self.try_sweep(slot).await;
+        let swept = self.try_sweep(slot, now).await;
         self.wait(slot, begun, now);
         swept
     }
 
     /// A bounded part of a slot after the other, so that a backlog that nobody works costs no more than a small one.
-    async fn try_sweep(&mut self, slot: i64) -> Result<bool> {
+    async fn try_sweep(&mut self, slot: i64, now: DateTime<Utc>) -> Result<bool> {
         let mut count = 0;
         for _ in 0..SWEEPS {
             let Some(place) = self.slot(slot).map(|slot| slot.swept) else { break };
-            let swept = self.queue.sweep(slot, place).await?;
+            let swept = self.queue.sweep(slot, place, now).await?;
             count += swept.count;
             if let Some(slot) = self.slot(slot) {
                 slot.swept = swept.last.unwrap_or(Place::START);

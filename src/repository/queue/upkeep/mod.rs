@@ -16,15 +16,18 @@
 //! one.
 
 mod sweep;
+mod walk;
 
-pub use sweep::{Place, Swept};
+pub use sweep::Swept;
+use walk::{Kind, rests};
+pub use walk::{Looked, Place};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::ColumnType;
 
-use super::{ACKED, DEAD, GONE, LIVE, QueueRepository, is_dead, micros};
+use super::{ACKED, DEAD, GONE, LIVE, QueueRepository, micros};
 use crate::error::Result;
 use crate::repository::database::Column;
 
@@ -40,16 +43,16 @@ const KEY: [Column; 3] =
     [("topic_id", ColumnType::BigInteger), ("rank", ColumnType::BigInteger), ("msg_uuid", ColumnType::Uuid)];
 /// What is delayed for longer rests.
 const LONG: TimeDelta = TimeDelta::seconds(60);
-/// Rows that one statement deletes or moves.
+/// Rows that one statement deletes.
 const CHUNK: i64 = 2_000;
+/// Rows that one look for what lives goes through.
+pub const LOOK: i64 = 5_000;
 
 /// Which rows are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
     /// All.
     All,
-    /// Those that are to be kept.
-    Live,
     /// Those that are to be removed.
     Settled,
 }
@@ -74,14 +77,13 @@ impl QueueRepository {
         self.database.bounded(work).await
     }
 
-    /// Rows in a slot, counted up to a limit: all of them, those that live, or those that are settled.
+    /// Rows in a slot, counted up to a limit: all of them, or those that are settled.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn count_slot(&self, slot: i64, which: Rows, limit: i64) -> Result<i64> {
         let which = match which {
             Rows::All => String::new(),
-            Rows::Live => format!("AND state IN ({LIVE}, {DEAD})"),
             Rows::Settled => format!("AND state IN ({ACKED}, {GONE})"),
         };
         let sql = format!(
@@ -106,16 +108,29 @@ impl QueueRepository {
         self.database.bounded(work).await
     }
 
-    /// Moves some of what rests out of a slot: dead letters, and what is delayed for long. How many. Nobody holds
-    /// them, so that whoever meets the move of one finds nothing that it could lose.
+    /// Looks at some messages of a slot after a place in it, and moves those out of it that rest: dead letters, and
+    /// what is delayed for long. Nobody holds them, so that whoever meets the move of one finds nothing that it could
+    /// lose.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn lay_to_rest(&self, slot: i64, now: DateTime<Utc>) -> Result<u64> {
-        let resting = format!(
-            "SELECT m.topic_id, m.rank, m.msg_uuid FROM messages AS m WHERE m.slot = $1 AND ({dead} \
-             OR (m.state = {LIVE} AND m.lease_id IS NULL AND m.visible_at > $3)) LIMIT {CHUNK} {skip}",
-            dead = is_dead("m", "(SELECT max_attempts FROM topics WHERE topics.id = m.topic_id)", "$2"),
+    pub async fn lay_to_rest(&self, slot: i64, after: Place, now: DateTime<Utc>) -> Result<Looked> {
+        let walked = self.walk(slot, after, LOOK, now).await?;
+        let resting: Vec<_> = walked.places_of(Kind::Resting).collect();
+        let living = walked.places_of(Kind::Living).count() as u64;
+        if !resting.is_empty() {
+            self.move_to_rest(slot, &resting, now).await?;
+        }
+        Ok(Looked { living, last: walked.last })
+    }
+
+    async fn move_to_rest(&self, slot: i64, places: &[Place], now: DateTime<Utc>) -> Result<()> {
+        let chosen = format!(
+            "SELECT m.topic_id, m.rank, m.msg_uuid FROM messages AS m WHERE m.slot = $1 \
+             AND (m.topic_id, m.rank, m.msg_uuid) IN (SELECT topic_id, rank, msg_uuid FROM {given}) \
+             AND {rests} {skip}",
+            given = self.database.given(4, &KEY),
+            rests = rests("m", "$2", "$3"),
             skip = self.database.skip_locked(),
         );
         let same = |table: &str| {
@@ -130,7 +145,7 @@ impl QueueRepository {
                 &format!("CASE WHEN state = {LIVE} AND visible_at <= $2 THEN visible_at ELSE updated_at END"),
             );
         let sql = format!(
-            "WITH chosen AS MATERIALIZED ({resting}), \
+            "WITH chosen AS MATERIALIZED ({chosen}), \
              gone AS (DELETE FROM messages USING chosen WHERE messages.slot = $1 AND {of_message} RETURNING messages.*), \
              bare AS (DELETE FROM message_payloads AS body USING chosen WHERE body.slot = $1 AND {of_payload} \
              RETURNING body.*), \
@@ -141,14 +156,10 @@ impl QueueRepository {
             of_message = same("messages"),
             of_payload = same("body"),
         );
-        let values = [slot.into(), micros(now).into(), micros(now + LONG).into()];
+        let places = serde_json::to_string(places).context("writing places")?;
+        let values = [slot.into(), micros(now).into(), micros(now + LONG).into(), places.into()];
         let statement = self.database.statement(sql, values);
-        let work = async {
-            let row = self.database.writer().query_one_raw(statement).await?;
-            let count: i64 = row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or(0);
-            Ok(count.unsigned_abs())
-        };
-        self.database.bounded(work).await
+        self.database.bounded(async { Ok(self.database.writer().query_one_raw(statement).await.map(drop)?) }).await
     }
 
     /// Empties a closed slot: what is acked in it is added to its topic's count, and what lives goes to the open slot.
@@ -156,11 +167,11 @@ impl QueueRepository {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn empty_slot(&self, slot: i64, live: i64) -> Result<bool> {
+    pub async fn empty_slot(&self, slot: i64, live: u64) -> Result<bool> {
         self.database.bounded(self.try_empty_slot(slot, live)).await
     }
 
-    async fn try_empty_slot(&self, slot: i64, live: i64) -> Result<bool> {
+    async fn try_empty_slot(&self, slot: i64, live: u64) -> Result<bool> {
         let transaction = self.database.begin().await?;
         if !self.database.lock_parts(&transaction, &["messages", "message_payloads"], slot).await? {
             transaction.rollback().await?;
@@ -181,14 +192,17 @@ impl QueueRepository {
              AS text) AS living FROM messages WHERE slot = $1 GROUP BY topic_id"
         );
         let (mut acked, mut living) = (Vec::new(), Vec::<Place>::new());
-        for row in transaction.query_all_raw(self.database.statement(sql, [slot.into()])).await? {
+        self.database.allow_whole_reads(&transaction, true).await?;
+        let rows = transaction.query_all_raw(self.database.statement(sql, [slot.into()])).await?;
+        self.database.allow_whole_reads(&transaction, false).await?;
+        for row in rows {
             acked.push((row.try_get::<i64>("", "topic_id")?, row.try_get::<i64>("", "acked")?));
             if let Some(places) = row.try_get::<Option<String>>("", "living")? {
                 let places: Vec<Place> = serde_json::from_str(&places).context("reading places")?;
                 living.extend(places);
             }
         }
-        if living.len() as u64 > live.unsigned_abs() {
+        if living.len() as u64 > live {
             transaction.rollback().await?;
             return Ok(false);
         }

@@ -6,28 +6,14 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, Value};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::super::{ACKED, GONE, QueueRepository, micros};
+use super::super::{ACKED, QueueRepository, micros};
+use super::walk::{Kind, Place};
 use super::{CHUNK, KEY};
 use crate::error::Result;
 
 /// A lease is remembered so long after its end: until then it is lost, and unknown afterwards.
 const LEASE_KEPT: TimeDelta = TimeDelta::minutes(15);
-
-/// Where a message lies in a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
-    topic_id: i64,
-    rank: i64,
-    msg_uuid: Uuid,
-}
-
-impl Place {
-    /// Before everything.
-    pub const START: Self = Self { topic_id: i64::MIN, rank: i64::MIN, msg_uuid: Uuid::nil() };
-}
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,36 +30,14 @@ impl QueueRepository {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn sweep(&self, slot: i64, after: Place) -> Result<Swept> {
-        let some = format!(
-            "SELECT topic_id, rank, msg_uuid, state FROM messages WHERE slot = $1 \
-             AND (topic_id, rank, msg_uuid) > ($2, $3, $4) ORDER BY topic_id, rank, msg_uuid LIMIT {CHUNK}"
-        );
-        let settled = format!(
-            "WITH walked AS MATERIALIZED ({some}) SELECT topic_id, rank, msg_uuid, state FROM walked \
-             WHERE state IN ({ACKED}, {GONE}) OR (topic_id, rank, msg_uuid) = (SELECT topic_id, rank, msg_uuid \
-             FROM walked ORDER BY topic_id DESC, rank DESC, msg_uuid DESC LIMIT 1)"
-        );
-        let values = [slot.into(), after.topic_id.into(), after.rank.into(), after.msg_uuid.into()];
-        let settled = self.database.statement(settled, values);
+    pub async fn sweep(&self, slot: i64, after: Place, now: DateTime<Utc>) -> Result<Swept> {
+        let walked = self.walk(slot, after, CHUNK, now).await?;
+        let keys: Vec<_> = walked.places_of(Kind::Settled).collect();
+        let last = walked.last;
+        if keys.is_empty() {
+            return Ok(Swept { count: 0, last });
+        }
         let work = async {
-            // Looked for beside the writers: what is settled stays so.
-            let rows = self.database.reader().query_all_raw(settled).await?;
-            let (mut keys, mut last) = (Vec::with_capacity(rows.len()), None);
-            for row in &rows {
-                let place = Place {
-                    topic_id: row.try_get("", "topic_id")?,
-                    rank: row.try_get("", "rank")?,
-                    msg_uuid: row.try_get("", "msg_uuid")?,
-                };
-                if matches!(row.try_get::<i16>("", "state")?, ACKED | GONE) {
-                    keys.push(place);
-                }
-                last = last.max(Some(place));
-            }
-            if keys.is_empty() {
-                return Ok(Swept { count: 0, last });
-            }
             let mut acked = BTreeMap::<i64, i64>::new();
             let count = keys.len() as u64;
             let keys = serde_json::to_string(&keys).context("writing keys as JSON")?;
