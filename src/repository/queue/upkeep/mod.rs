@@ -58,9 +58,12 @@ pub enum Rows {
 }
 
 impl QueueRepository {
-    /// How many slots there are that are emptied as a whole; none when rows are deleted one by one.
-    pub fn slots(&self) -> i64 {
-        if self.database.parts() > 1 { self.database.parts() } else { 0 }
+    /// The slots that take turns and are emptied as a whole; none when rows are deleted one by one.
+    pub fn ring(&self) -> Vec<i64> {
+        if self.database.parts() == 1 {
+            return Vec::new();
+        }
+        (0..self.database.parts()).filter(|slot| *slot != REST).collect()
     }
 
     /// The slot that is open, and since when.
