@@ -12,7 +12,6 @@ mod m20261121_000005_create_queue;
 mod m20261121_000006_create_telemetry;
 mod m20261121_000007_create_streamer_positions;
 mod m20261121_000008_unbind_tasks;
-mod m20261121_000009_widen_queue;
 
 /// Applies the steps in their order, and takes them back in the other.
 #[derive(Debug)]
@@ -30,7 +29,6 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_create_telemetry::Migration),
             Box::new(m20261121_000007_create_streamer_positions::Migration),
             Box::new(m20261121_000008_unbind_tasks::Migration),
-            Box::new(m20261121_000009_widen_queue::Migration),
         ]
     }
 }

@@ -11,7 +11,7 @@ const PATIENCE: &str = "200ms";
 impl Database {
     /// Into how many parts such tables are cut; one where rows are taken out one by one.
     pub fn parts(&self) -> i64 {
-        if self.writer.get_database_backend() == DbBackend::Postgres { 9 } else { 1 }
+        if self.writer.get_database_backend() == DbBackend::Postgres { 4 } else { 1 }
     }
 
     /// Keeps everybody else out of a part of these tables until the transaction ends; whether it could be had. If not,

@@ -1,7 +1,6 @@
 //! The upkeep of the queue, a role: settled messages are removed in bulk, old ones expire, and what nobody asks for
 //! any more is forgotten. Any number of processes may do it at once.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,7 +29,7 @@ pub struct UpkeepPlan {
 impl Default for UpkeepPlan {
     fn default() -> Self {
         Self {
-            slot_rows: 100_000,
+            slot_rows: 50_000,
             slot_age: TimeDelta::seconds(15),
             stragglers: 1_000,
             old_every: TimeDelta::seconds(60),
@@ -60,13 +59,11 @@ pub struct Upkeep {
     rows: i64,
     /// When it was last looked for what is too old.
     looked: Option<DateTime<Utc>>,
-    /// The slots that take turns.
-    ring: Vec<i64>,
     /// What is known of each slot.
-    slots: BTreeMap<i64, Slot>,
+    slots: Vec<Slot>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Slot {
     /// Before when it is not looked at again, since something in it has to end first.
     not_before: DateTime<Utc>,
@@ -76,18 +73,13 @@ struct Slot {
     settled: Place,
 }
 
-impl Default for Slot {
-    fn default() -> Self {
-        Self { not_before: DateTime::<Utc>::MIN_UTC, swept: Place::START, settled: Place::START }
-    }
-}
-
 impl QueueService {
     /// Its upkeep.
     pub fn upkeep(&self, plan: UpkeepPlan) -> Upkeep {
-        let ring = self.queue.ring();
-        let slots = ring.iter().copied().chain([0, REST]).map(|slot| (slot, Slot::default())).collect();
-        Upkeep { queue: self.queue.clone(), plan, pause: BUSY, rows: 0, looked: None, ring, slots }
+        let slots = usize::try_from(REST).unwrap_or(0) + 1;
+        let slots =
+            vec![Slot { not_before: DateTime::<Utc>::MIN_UTC, swept: Place::START, settled: Place::START }; slots];
+        Upkeep { queue: self.queue.clone(), plan, pause: BUSY, rows: 0, looked: None, slots }
     }
 }
 
@@ -99,7 +91,7 @@ impl Worker for Upkeep {
     }
 
     async fn step(&mut self, now: DateTime<Utc>) -> Result<Step> {
-        let mut active = if self.ring.is_empty() { self.sweep(0, now).await? } else { self.turn(now).await? };
+        let mut active = if self.queue.slots() > 0 { self.turn(now).await? } else { self.sweep(0, now).await? };
         if self.looked.is_none_or(|looked| looked + self.plan.old_every <= now) {
             active |= self.sweep(REST, now).await?;
             self.expire(now).await?;
@@ -116,9 +108,10 @@ impl Upkeep {
     /// Turns the slots: closes the open one when it is full or old, and empties those that are closed. Whether there
     /// was anything.
     async fn turn(&mut self, now: DateTime<Utc>) -> Result<bool> {
+        let slots = self.queue.slots();
         let (open, since) = self.queue.open_slot().await?;
         let mut active = false;
-        for slot in self.ring.clone().into_iter().filter(|slot| *slot != open) {
+        for slot in (0..slots).filter(|slot| *slot != open) {
             active |= self.clear(slot, now).await?;
         }
         let rows = self.queue.count_slot(open, Rows::All, self.plan.slot_rows).await?;
@@ -139,8 +132,8 @@ impl Upkeep {
 
     /// The next slot after the open one that nothing lies in.
     async fn find_empty(&self, open: i64) -> Result<Option<i64>> {
-        let after = self.ring.iter().filter(|slot| **slot > open);
-        for &slot in after.chain(self.ring.iter().filter(|slot| **slot < open)) {
+        let slots = self.queue.slots();
+        for slot in (1..slots).map(|step| (open + step) % slots) {
             if self.queue.count_slot(slot, Rows::All, 1).await? == 0 {
                 return Ok(Some(slot));
             }
@@ -221,7 +214,7 @@ impl Upkeep {
     }
 
     fn slot(&mut self, slot: i64) -> Option<&mut Slot> {
-        self.slots.get_mut(&slot)
+        usize::try_from(slot).ok().and_then(|place| self.slots.get_mut(place))
     }
 
     /// Leaves a slot alone for a time in proportion to what the look at it took, so that the looks take a few percent

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use runyard::metrics::Metrics;
 use runyard::repository::QueueRepository;
-use runyard::repository::queue::Rows;
+use runyard::repository::queue::{REST, Rows};
 use runyard::service::QueueService;
 use runyard::service::queue::{Upkeep, UpkeepPlan};
 use runyard::service::roles::Worker;
@@ -50,7 +50,7 @@ impl Lab {
     /// Rows of messages, wherever they are.
     async fn rows(&self, which: Rows) -> i64 {
         let mut rows = 0;
-        for slot in 0..=8 {
+        for slot in 0..=REST {
             rows += self.queue.count_slot(slot, which, 1_000_000).await.unwrap();
         }
         rows
@@ -237,7 +237,7 @@ async fn a_server_does_its_upkeep_by_itself() {
     ack(&ada, &lease(&ada, "t", 1).await).await;
     until("the acked message is gone", async || {
         let mut rows = 0;
-        for slot in 0..=8 {
+        for slot in 0..=REST {
             rows += queue.count_slot(slot, Rows::All, 10).await.unwrap();
         }
         rows == 0

@@ -58,12 +58,9 @@ pub enum Rows {
 }
 
 impl QueueRepository {
-    /// The slots that take turns and are emptied as a whole; none when rows are deleted one by one.
-    pub fn ring(&self) -> Vec<i64> {
-        if self.database.parts() == 1 {
-            return Vec::new();
-        }
-        (0..self.database.parts()).filter(|slot| *slot != REST).collect()
+    /// How many slots there are that are emptied as a whole; none when rows are deleted one by one.
+    pub fn slots(&self) -> i64 {
+        if self.database.parts() > 1 { self.database.parts() } else { 0 }
     }
 
     /// The slot that is open, and since when.
