@@ -51,6 +51,8 @@ enum Extra {
     Cpu,
     /// Memory is sampled.
     Heap,
+    /// Memory could be sampled, and is not.
+    Unsampled,
     /// Every request is traced.
     Traces,
     /// The metrics are asked for each second, of a server that has an operator.
@@ -58,15 +60,16 @@ enum Extra {
 }
 
 impl Extra {
-    const ALL: [Self; 4] = [Self::Cpu, Self::Heap, Self::Traces, Self::Metrics];
+    const ALL: [Self; 5] = [Self::Cpu, Self::Heap, Self::Unsampled, Self::Traces, Self::Metrics];
 
     /// The names of the two sides.
     fn names(self, seconds: u64) -> (String, &'static str) {
         match self {
             Self::Cpu => (format!("a CPU profile of {seconds} s is taken"), "no profile"),
             Self::Heap => ("memory is sampled".to_owned(), "not sampled"),
+            Self::Unsampled => ("memory could be sampled and is not".to_owned(), "it cannot be"),
             Self::Traces => ("every request is traced".to_owned(), "not traced"),
-            Self::Metrics => ("metrics are scraped each second".to_owned(), "no metrics"),
+            Self::Metrics => ("metrics are scraped each second".to_owned(), "not scraped"),
         }
     }
 }
@@ -78,6 +81,8 @@ struct Servers {
     /// With an operator.
     operated: Served,
     operator: Operator,
+    /// With an allocator that cannot sample.
+    unsampled: Served,
     /// With a receiver for its traces.
     traced: Served,
     _receiver: Receiver,
@@ -107,6 +112,7 @@ pub async fn measure(options: &Options, kinds: &[Kind], report: &mut Report) -> 
     let servers = Servers {
         plain: Served::start(kind, report.peaks(), &[]).await?,
         operated: Served::start(kind, report.peaks(), &operator.variables()).await?,
+        unsampled: Served::start(kind, report.peaks(), &[("_RJEM_MALLOC_CONF", "prof:false".to_owned())]).await?,
         traced: Served::start(kind, report.peaks(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint.clone())])
             .await?,
         operator,
@@ -157,9 +163,10 @@ struct Side<'a> {
 impl<'a> Sides<'a> {
     async fn prepare(servers: &'a Servers, part: Part, clients: usize, extra: Extra) -> Result<Self> {
         let (with, without) = match extra {
-            Extra::Cpu | Extra::Heap => (&servers.operated, &servers.operated),
+            // The same server, since one that has stored more is slower for that.
+            Extra::Cpu | Extra::Heap | Extra::Metrics => (&servers.operated, &servers.operated),
+            Extra::Unsampled => (&servers.plain, &servers.unsampled),
             Extra::Traces => (&servers.traced, &servers.plain),
-            Extra::Metrics => (&servers.operated, &servers.plain),
         };
         let (with, without) = (with.side(part, clients).await?, without.side(part, clients).await?);
         Ok(Self { servers, extra, with, without })
@@ -205,7 +212,7 @@ impl<'a> Sides<'a> {
                 operator.end_sampling(address).await?;
                 Ok(found)
             }
-            Extra::Traces => self.with.turn(wait).await,
+            Extra::Traces | Extra::Unsampled => self.with.turn(wait).await,
             Extra::Metrics => {
                 let scrapes = async {
                     let mut seconds = interval(SCRAPES);

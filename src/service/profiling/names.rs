@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::sync::Arc;
 
 use anyhow::Context;
-use object::{Object, ObjectKind, ObjectSymbol, ReadCache, SymbolKind};
+use object::{Object, ObjectKind, ObjectSymbol, ReadCache, SymbolIndex, SymbolKind};
 
 use super::profile::Frame;
 
@@ -18,12 +18,17 @@ const PROGRAM: &str = "/proc/self/exe";
 /// Where our own sources were when they were compiled.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
-/// A function of the program: where it begins, how long it is, its name.
-type Function<'data> = (u64, u64, &'data str);
+/// A function of the program: where it begins, how long it is, and which symbol it has. Its name is only read when it
+/// is asked for: there are a hundred times as many functions as stand on the stacks of a profile.
+type Function = (u64, u64, SymbolIndex);
+
+/// The program as it lies on the disk.
+type Program<'data> = object::File<'data, &'data ReadCache<File>>;
 
 /// What is known of the program while a profile is read.
 pub struct Names<'data> {
-    functions: Vec<Function<'data>>,
+    program: Option<Program<'data>>,
+    functions: Vec<Function>,
     base: u64,
     known: HashMap<usize, Vec<Arc<Frame>>>,
 }
@@ -32,19 +37,20 @@ pub struct Names<'data> {
 /// may be far away.
 pub fn with_names<T>(work: impl FnOnce(&mut Names<'_>) -> T) -> T {
     let cache = File::open(PROGRAM).ok().map(ReadCache::new);
-    let (mut functions, base) = cache.as_ref().and_then(|cache| functions(cache).ok()).unwrap_or_default();
-    functions.sort_unstable();
-    let done = work(&mut Names { functions, base, known: HashMap::new() });
+    let program = cache.as_ref().and_then(|cache| object::File::parse(cache).ok());
+    let (functions, base) = program.as_ref().and_then(|program| functions(program).ok()).unwrap_or_default();
+    let done = work(&mut Names { program, functions, base, known: HashMap::new() });
     backtrace::clear_symbol_cache();
     done
 }
 
 /// The functions that have a symbol, and what their addresses are counted from.
-fn functions(cache: &ReadCache<File>) -> anyhow::Result<(Vec<Function<'_>>, u64)> {
-    let program = object::File::parse(cache).context("reading the program")?;
+fn functions(program: &Program<'_>) -> anyhow::Result<(Vec<Function>, u64)> {
     let is_function = |symbol: &object::Symbol<'_, '_, _>| symbol.kind() == SymbolKind::Text && symbol.size() > 0;
     let symbols = program.symbols().filter(is_function);
-    let functions = symbols.filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?))).collect();
+    let mut functions: Vec<Function> =
+        symbols.map(|symbol| (symbol.address(), symbol.size(), symbol.index())).collect();
+    functions.sort_unstable_by_key(|(start, size, _)| (*start, *size));
     let base = if program.kind() == ObjectKind::Executable { 0 } else { base()? };
     Ok((functions, base))
 }
@@ -63,7 +69,7 @@ impl Names<'_> {
     /// The functions that a call comes back to at an address, as it stands on a stack, the innermost of those that were
     /// put into one first.
     pub fn frames(&mut self, address: usize) -> &[Arc<Frame>] {
-        let symbol = self.symbol(address);
+        let symbol = if self.known.contains_key(&address) { None } else { self.symbol(address) };
         self.known.entry(address).or_insert_with(|| {
             let mut frames = Vec::new();
             // That the call is before the address, the library knows.
@@ -87,8 +93,12 @@ impl Names<'_> {
     fn symbol(&self, address: usize) -> Option<String> {
         let place = (address as u64).checked_sub(self.base)?.checked_sub(1)?;
         let after = self.functions.partition_point(|(start, ..)| *start <= place);
-        let (start, size, name) = self.functions.get(after.checked_sub(1)?)?;
-        (place < start + size).then(|| format!("{:#}", rustc_demangle::demangle(name)))
+        let (start, size, index) = self.functions.get(after.checked_sub(1)?)?;
+        if place >= start + size {
+            return None;
+        }
+        let symbol = self.program.as_ref()?.symbol_by_index(*index).ok()?;
+        Some(format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?)))
     }
 }
 
