@@ -18,7 +18,7 @@ pub struct UpkeepPlan {
     pub slot_rows: i64,
     /// Age at which a slot is closed that has anything to be removed.
     pub slot_age: TimeDelta,
-    /// Living messages that may be moved out of a slot while everybody else has to wait, beside [`SHARE`] of those in it.
+    /// Living messages that may be moved out of a slot while everybody else has to wait, beside one in fifty of those in it.
     pub stragglers: u64,
     /// Pause between two looks for what is too old.
     pub old_every: TimeDelta,
