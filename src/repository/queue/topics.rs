@@ -54,7 +54,7 @@ pub struct Counts {
     pub delayed: i64,
     /// Those that somebody has.
     pub in_flight: i64,
-    /// Those that are acked and not removed yet.
+    /// Those that are acked, removed or not.
     pub acked: i64,
     /// Dead letters.
     pub dead: i64,
@@ -86,7 +86,7 @@ impl QueueRepository {
         self.database.bounded(async { Ok(query.all(self.database.reader()).await?) }).await
     }
 
-    /// How many messages of these topics are in which state; a topic without any is left out.
+    /// How many messages of these topics are in which state, at one moment: what is removed meanwhile is counted once.
     ///
     /// # Errors
     /// Those of the database.
@@ -94,15 +94,16 @@ impl QueueRepository {
         let sum = |what: &str| format!("CAST(sum(CASE WHEN {what} THEN 1 ELSE 0 END) AS bigint)");
         let is_ready = format!("m.state = {LIVE} AND m.visible_at <= $1 AND m.attempts < t.max_attempts");
         let sql = format!(
-            "SELECT m.topic_id, {ready} AS ready, {delayed} AS delayed, {in_flight} AS in_flight, {acked} AS acked, \
-             {dead} AS dead, min(CASE WHEN {is_ready} THEN m.visible_at END) AS ready_since \
-             FROM messages AS m JOIN topics AS t ON t.id = m.topic_id WHERE {among} GROUP BY m.topic_id",
+            "SELECT t.id AS topic_id, {ready} AS ready, {delayed} AS delayed, {in_flight} AS in_flight, \
+             t.acked_before + {acked} AS acked, {dead} AS dead, \
+             min(CASE WHEN {is_ready} THEN m.visible_at END) AS ready_since \
+             FROM topics AS t LEFT JOIN messages AS m ON m.topic_id = t.id WHERE {among} GROUP BY t.id, t.acked_before",
             ready = sum(&is_ready),
             delayed = sum(&format!("m.state = {LIVE} AND m.visible_at > $1 AND m.lease_id IS NULL")),
             in_flight = sum(&format!("m.state = {LIVE} AND m.visible_at > $1 AND m.lease_id IS NOT NULL")),
             acked = sum(&format!("m.state = {ACKED}")),
             dead = sum(&is_dead("m", "t.max_attempts", "$1")),
-            among = self.database.is_one_of("m.topic_id", "$2"),
+            among = self.database.is_one_of("t.id", "$2"),
         );
         let values = [micros(now).into(), self.database.integers(topics.iter().map(|topic| topic.id))];
         let statement = self.database.statement(sql, values);

@@ -163,7 +163,7 @@ impl TopicAnswer {
             ready: counts.ready,
             delayed: counts.delayed,
             in_flight: counts.in_flight,
-            acked: topic.acked_before + counts.acked,
+            acked: counts.acked,
             dead: counts.dead,
             oldest_ready_seconds: counts.ready_since.map(waited),
             created_at: topic.created_at,

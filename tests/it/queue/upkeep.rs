@@ -228,6 +228,22 @@ async fn nothing_is_lost_or_doubled_while_slots_turn_under_load() {
     assert_eq!((counts(&ada, "t").await, lab.rows(Rows::All).await), ([0, 0, 0, 2000, 0], 0));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acked_is_counted_once_while_it_is_removed() {
+    let mut lab = Lab::new(hasty()).await;
+    let ada = lab.ada.clone();
+    for round in 1..=15 {
+        publish(&ada, "t", &(0..20).map(message).collect::<Vec<_>>()).await;
+        assert_eq!(ack(&ada, &lease(&ada, "t", 20).await).await, 20);
+        let looks = async {
+            for _ in 0..10 {
+                assert_eq!(counts(&ada, "t").await, [0, 0, 0, 20 * round, 0]);
+            }
+        };
+        tokio::join!(lab.steps(6, TimeDelta::zero()), looks);
+    }
+}
+
 #[tokio::test]
 async fn a_server_does_its_upkeep_by_itself() {
     let app = TestApp::spawn().await;
