@@ -97,12 +97,15 @@ impl QueueRepository {
             "SELECT t.id AS topic_id, {ready} AS ready, {delayed} AS delayed, {in_flight} AS in_flight, \
              t.acked_before + {acked} AS acked, {dead} AS dead, \
              min(CASE WHEN {is_ready} THEN m.visible_at END) AS ready_since \
-             FROM topics AS t LEFT JOIN messages AS m ON m.topic_id = t.id WHERE {among} GROUP BY t.id, t.acked_before",
+             FROM topics AS t LEFT JOIN messages AS m ON m.topic_id = t.id AND {theirs} \
+             WHERE {among} GROUP BY t.id, t.acked_before",
             ready = sum(&is_ready),
             delayed = sum(&format!("m.state = {LIVE} AND m.visible_at > $1 AND m.lease_id IS NULL")),
             in_flight = sum(&format!("m.state = {LIVE} AND m.visible_at > $1 AND m.lease_id IS NOT NULL")),
             acked = sum(&format!("m.state = {ACKED}")),
             dead = sum(&is_dead("m", "t.max_attempts", "$1")),
+            // Said of both, or the messages of all other topics might be read as well.
+            theirs = self.database.is_one_of("m.topic_id", "$2"),
             among = self.database.is_one_of("t.id", "$2"),
         );
         let values = [micros(now).into(), self.database.integers(topics.iter().map(|topic| topic.id))];

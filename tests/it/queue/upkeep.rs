@@ -228,6 +228,27 @@ async fn nothing_is_lost_or_doubled_while_slots_turn_under_load() {
     assert_eq!((counts(&ada, "t").await, lab.rows(Rows::All).await), ([0, 0, 0, 2000, 0], 0));
 }
 
+/// More than one look at a slot goes through, so that the next one goes on where the last one stopped.
+#[tokio::test]
+async fn a_slot_of_many_looks_is_emptied_when_what_lives_in_it_is_done() {
+    let mut lab = Lab::new(UpkeepPlan { stragglers: 0, ..hasty() }).await;
+    let ada = lab.ada.clone();
+    for _ in 0..7 {
+        publish(&ada, "t", &(0..1_000).map(message).collect::<Vec<_>>()).await;
+    }
+    let far = message_with("far", "delay_seconds", 3600);
+    publish(&ada, "t", &[far]).await;
+    for _ in 0..6 {
+        assert_eq!(ack(&ada, &lease(&ada, "t", 1_000).await).await, 1_000);
+    }
+    // What lives is too much to be moved, and stays where it is.
+    lab.steps(6, TimeDelta::zero()).await;
+    assert_eq!(counts(&ada, "t").await, [1_000, 1, 0, 6_000, 0]);
+    assert_eq!(ack(&ada, &lease(&ada, "t", 1_000).await).await, 1_000);
+    lab.steps(6, TimeDelta::zero()).await;
+    assert_eq!((lab.rows(Rows::All).await, counts(&ada, "t").await), (1, [0, 1, 0, 7_000, 0]));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_acked_is_counted_once_while_it_is_removed() {
     let mut lab = Lab::new(hasty()).await;
